@@ -88,6 +88,11 @@ type Credential struct {
 	Purpose   Purpose // of a ticket
 	SessionID string  // of a ticket for a session
 	FileID    string  // of a ticket for a file's bytes
+
+	// Of a ticket to publish: as whom, and only so.
+	ParticipantID string
+	Role          Role
+
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero: never
 }
