@@ -1,0 +1,256 @@
+package recorder
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
+	"github.com/reelvault/reelvault/media/depacket"
+	"github.com/reelvault/reelvault/media/jitter"
+	"github.com/reelvault/reelvault/media/timeline"
+)
+
+const (
+	// inboxSize is how many packets wait for a capture goroutine: three
+	// seconds of a 2.5 Mbit/s publisher, so that a slow ledger or a start
+	// burst of two seconds costs nothing.
+	inboxSize = 1024
+
+	// turnEvery is how often a capture goroutine looks into its inbox. Waking
+	// up for each packet would cost more than all the rest; 40 ms is a tenth of
+	// the jitter wait.
+	turnEvery = 40 * time.Millisecond
+
+	// maxTracks bounds the tracks of one publisher: a camera, a microphone,
+	// and a few to spare.
+	maxTracks = 8
+)
+
+// capture takes one publisher's packets. It implements media.Capture.
+type capture struct {
+	recorder  *Recorder
+	recording *recording
+	publisher media.Publisher
+
+	inbox     chan arrival
+	commands  chan func()
+	closing   chan struct{} // closed once by Close
+	finished  chan struct{} // closed by run at its end
+	closeOnce sync.Once
+	cause     error // set before closing is closed
+
+	notedMu sync.Mutex
+	noted   []reelvault.Track // what the recording should save next
+
+	// capture goroutine only
+	timeline *timeline.Timeline
+	tracks   []*track
+	segment  *segment
+	opened   bool
+	first    bool      // no file has begun yet
+	ended    bool      // finish has run
+	retryAt  time.Time // not before this instant is a new file tried again
+	dirty    bool
+}
+
+// arrival is one thing a source hands over.
+type arrival struct {
+	track  *track
+	packet *media.Packet // nil for a report
+	report media.Report
+}
+
+func newCapture(r *Recorder, rec *recording, p media.Publisher) *capture {
+	return &capture{
+		recorder: r, recording: rec, publisher: p,
+		inbox: make(chan arrival, inboxSize), commands: make(chan func()),
+		closing: make(chan struct{}), finished: make(chan struct{}), first: true,
+		timeline: timeline.New(timeline.Config{Log: r.config.Log.With("session", p.SessionID, "participant", p.ParticipantID)}),
+	}
+}
+
+// AddTrack implements media.Capture.
+func (c *capture) AddTrack(f media.Format, requestKeyframe func()) (media.Track, error) {
+	if c.publisher.Screen && f.Media == reelvault.Video {
+		f.Media = reelvault.Screen
+	}
+	d, err := depacket.New(f)
+	if err != nil {
+		return nil, err
+	}
+	t := &track{
+		capture: c, format: f, depacket: d, requestKeyframe: requestKeyframe,
+		jitter: jitter.New(jitter.Config{Wait: jitterWait}), gated: f.Media != reelvault.Audio,
+	}
+	err = reelvault.Errorf(reelvault.Unavailable, "the capture has ended")
+	c.do(func() { err = c.addTrack(t) })
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (c *capture) addTrack(t *track) error {
+	if c.ended {
+		return nil
+	}
+	if len(c.tracks) == maxTracks {
+		return reelvault.Errorf(reelvault.Invalid, "a publisher may send at most %d tracks", maxTracks)
+	}
+	t.index = c.timeline.AddTrack(t.format.ClockRate, t.format.Media == reelvault.Audio)
+	c.tracks = append(c.tracks, t)
+	return nil
+}
+
+// Close implements media.Capture.
+func (c *capture) Close(cause error) {
+	c.closeOnce.Do(func() {
+		c.cause = cause
+		close(c.closing)
+	})
+	<-c.finished
+}
+
+// do runs f on the capture goroutine and waits for it; it does nothing once
+// the capture has ended.
+func (c *capture) do(f func()) {
+	done := make(chan struct{})
+	select {
+	case c.commands <- func() { defer close(done); f() }:
+		<-done
+	case <-c.finished:
+	}
+}
+
+// run is the capture goroutine.
+func (c *capture) run() {
+	defer close(c.finished)
+	tick := time.NewTicker(turnEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case f := <-c.commands:
+			f()
+		case now := <-tick.C:
+			c.turn(now)
+		case <-c.closing:
+			c.turn(time.Now())
+			c.finish()
+			c.recording.left(c, c.cause)
+			return
+		}
+	}
+}
+
+// turn takes what has arrived and writes what is due.
+func (c *capture) turn(now time.Time) {
+	c.drain()
+	if c.ended {
+		return
+	}
+	for _, t := range c.tracks {
+		t.advance(now)
+	}
+	if c.segment != nil {
+		c.fillMutes(now)
+		c.check(c.segment.flush(c.timeline.Now(now)), now)
+	}
+	c.note()
+}
+
+// drain empties the inbox into the jitter buffers. It takes no more than was
+// there at the start, so a flood cannot hold it.
+func (c *capture) drain() {
+	for range len(c.inbox) {
+		a := <-c.inbox
+		if a.packet == nil {
+			c.timeline.Report(a.track.index, a.report)
+			continue
+		}
+		c.recorder.stats.packets.Add(1)
+		a.track.arrive(a.packet)
+	}
+}
+
+// finish writes everything that waits, and seals the file. It is the end of
+// this capture's part in its recording; it may go on for watchers.
+func (c *capture) finish() {
+	if c.ended {
+		return
+	}
+	now := time.Now()
+	c.drain()
+	for _, t := range c.tracks {
+		t.jitter.Flush()
+		t.advance(now)
+	}
+	c.endGaps(now)
+	c.closeSegment()
+	c.ended = true
+}
+
+// pause drops what sits in buffers. The recording refuses packets already.
+func (c *capture) pause(gap reelvault.Gap) {
+	for len(c.inbox) > 0 {
+		<-c.inbox
+	}
+	for _, t := range c.tracks {
+		t.discard()
+		t.hole = &gap
+		t.openGap(gap)
+	}
+	if c.segment != nil {
+		c.check(c.segment.flush(maxTime), time.Now())
+	}
+	c.note()
+}
+
+// resume begins every track anew, with a keyframe.
+func (c *capture) resume() {
+	for _, t := range c.tracks {
+		t.discard()
+		t.askKeyframe(time.Now())
+	}
+}
+
+// open opens the recording, if this capture is the first to have media. It
+// says whether the recording is open now.
+func (c *capture) open() bool {
+	if c.opened {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), saveEvery)
+	defer cancel()
+	if err := c.recording.open(ctx, c.timeline.Start()); err != nil {
+		c.recorder.config.Log.Error("open recording", "recording", c.recording.id, "err", err)
+		return false
+	}
+	c.opened = true
+	return true
+}
+
+// origin gives where the capture's own zero lies on the recording's clock.
+func (c *capture) origin() time.Duration { return c.timeline.Start().Sub(c.recording.zero()) }
+
+// note leaves a copy of the tracks for the recording to save, if they changed.
+func (c *capture) note() {
+	if !c.dirty || c.segment == nil {
+		return
+	}
+	c.dirty = false
+	rows := c.segment.rows()
+	c.notedMu.Lock()
+	defer c.notedMu.Unlock()
+	c.noted = rows
+}
+
+// takeNoted gives what was noted since the last call, or nil.
+func (c *capture) takeNoted() []reelvault.Track {
+	c.notedMu.Lock()
+	defer c.notedMu.Unlock()
+	rows := c.noted
+	c.noted = nil
+	return rows
+}

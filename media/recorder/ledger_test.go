@@ -1,0 +1,118 @@
+package recorder_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/reelvault/reelvault"
+)
+
+// ledger keeps rows in memory.
+type ledger struct {
+	mu         sync.Mutex
+	recordings map[string]reelvault.Recording
+	status     reelvault.SessionStatus
+	features   reelvault.Features
+}
+
+func newLedger() *ledger {
+	return &ledger{
+		recordings: map[string]reelvault.Recording{}, status: reelvault.StatusActive,
+		features: reelvault.Features{AV: true},
+	}
+}
+
+func (l *ledger) Tenant(_ context.Context, id string) (reelvault.Tenant, error) {
+	return reelvault.Tenant{ID: id, Name: "test", Features: l.features}, nil
+}
+
+func (l *ledger) Session(_ context.Context, tenantID, id string) (reelvault.Session, error) {
+	return reelvault.Session{ID: id, TenantID: tenantID, Status: l.status}, nil
+}
+
+func (l *ledger) CreateRecording(_ context.Context, r reelvault.Recording) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recordings[r.ID] = r
+	return nil
+}
+
+func (l *ledger) Recording(_ context.Context, tenantID, id string) (reelvault.Recording, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.recordings[id]
+	if !ok || r.TenantID != tenantID {
+		return r, reelvault.Errorf(reelvault.NotFound, "no recording %s", id)
+	}
+	return copied(r), nil
+}
+
+func copied(r reelvault.Recording) reelvault.Recording {
+	r.Files, r.Tracks = slices.Clone(r.Files), slices.Clone(r.Tracks)
+	return r
+}
+
+func (l *ledger) all() []reelvault.Recording {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := []reelvault.Recording{}
+	for _, r := range l.recordings {
+		all = append(all, copied(r))
+	}
+	slices.SortFunc(all, func(a, b reelvault.Recording) int { return a.StartedAt.Compare(b.StartedAt) })
+	return all
+}
+
+func (l *ledger) Unfinished(context.Context) ([]reelvault.Recording, error) {
+	return slices.DeleteFunc(l.all(), func(r reelvault.Recording) bool {
+		return !r.State.Capturing() && r.State != reelvault.RecordingProcessing
+	}), nil
+}
+
+func (l *ledger) MoveRecording(_ context.Context, id string, e reelvault.RecordingEvent, change reelvault.Recording) (reelvault.Recording, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.recordings[id]
+	if !ok {
+		return r, reelvault.Errorf(reelvault.NotFound, "no recording %s", id)
+	}
+	next, ok := r.State.Next(e)
+	if !ok {
+		return r, reelvault.Errorf(reelvault.Conflict, "cannot %s a recording that is %s", e, r.State)
+	}
+	r.State = next
+	if !change.EndedAt.IsZero() {
+		r.EndedAt = change.EndedAt
+	}
+	if change.Reason != "" {
+		r.Reason = change.Reason
+	}
+	if change.SyncError != 0 {
+		r.SyncError = change.SyncError
+	}
+	l.recordings[id] = r
+	return copied(r), nil
+}
+
+func (l *ledger) SaveFile(_ context.Context, f reelvault.File) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.recordings[f.RecordingID]
+	r.Files = slices.DeleteFunc(slices.Clone(r.Files), func(o reelvault.File) bool { return o.ID == f.ID })
+	r.Files = append(r.Files, f)
+	l.recordings[f.RecordingID] = r
+	return nil
+}
+
+func (l *ledger) SaveTracks(_ context.Context, tracks []reelvault.Track) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range tracks {
+		r := l.recordings[t.RecordingID]
+		r.Tracks = slices.DeleteFunc(slices.Clone(r.Tracks), func(o reelvault.Track) bool { return o.ID == t.ID })
+		r.Tracks = append(r.Tracks, t)
+		l.recordings[t.RecordingID] = r
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+// Package recorder is the life of a recording: it opens with the first
+// packet, takes every publisher of its session and kind, can be paused,
+// resumed and stopped, and ends sealed in the spool and in the ledger.
+//
+// Three kinds of goroutines run here, each started and joined in one place:
+//
+//	recording.run   one a recording: idle time, saving of gaps, sealing
+//	capture.run     one a publisher: inbox -> jitter -> timeline -> depacket -> mux
+//	output.run      one a file: what the muxer gives -> spool
+//
+// A capture's goroutine owns its tracks, timeline and muxer, so the media
+// path takes no lock. Sources reach it by a bounded inbox and never wait: a
+// packet that finds it full is dropped and becomes a gap of cause overload.
+// A disk that is slow or broken costs frames, which become gaps of cause
+// disk; it never costs another recording anything. A file whose disk failed
+// is abandoned and capture goes on in a new one.
+//
+// After a crash Recover finishes what the spool holds with the same code that
+// finishes an abandoned file.
+package recorder
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
+	"github.com/reelvault/reelvault/media/spool"
+)
+
+const (
+	// rejoinTime is how long a recording waits for a publisher to come back.
+	rejoinTime = 60 * time.Second
+
+	// saveEvery bounds how much of the gap list a crash can lose.
+	saveEvery = time.Second
+
+	// sealTime bounds the last writes of a recording: disk and ledger are
+	// local, so what takes longer than this is broken and left to Recover.
+	sealTime = 30 * time.Second
+)
+
+// Config is what a Recorder needs. All fields but Stored are required.
+type Config struct {
+	Ledger Ledger
+	Spool  *spool.Dir
+	Stored func(fileID string) // told when a file has grown or is sealed; must not block
+	Log    *slog.Logger
+}
+
+// Recorder implements media.Sink and media.Control.
+type Recorder struct {
+	config Config
+	stats  counters
+
+	mu         sync.Mutex
+	draining   bool
+	recordings map[scope]*recording // those that take publishers
+	captures   sync.WaitGroup
+	lives      sync.WaitGroup
+}
+
+// scope says which publishers share a recording.
+type scope struct {
+	tenantID, sessionID string
+	kind                reelvault.RecordingKind
+	participantID       string // of a screen share; an av recording takes all
+}
+
+func scopeOf(p media.Publisher) scope {
+	if p.Screen {
+		return scope{p.TenantID, p.SessionID, reelvault.RecordingScreen, p.ParticipantID}
+	}
+	return scope{p.TenantID, p.SessionID, reelvault.RecordingAV, ""}
+}
+
+// New makes a Recorder. Call Recover before the first Open, and Close at the end.
+func New(c Config) *Recorder {
+	if c.Stored == nil {
+		c.Stored = func(string) {}
+	}
+	return &Recorder{config: c, recordings: map[scope]*recording{}}
+}
+
+// Admit implements media.Sink.
+func (r *Recorder) Admit(ctx context.Context, p media.Publisher) error {
+	r.mu.Lock()
+	draining := r.draining
+	r.mu.Unlock()
+	if draining {
+		return reelvault.Errorf(reelvault.Unavailable, "the recorder is shutting down")
+	}
+	t, err := r.config.Ledger.Tenant(ctx, p.TenantID)
+	if err != nil {
+		return err
+	}
+	if !t.Features.AV {
+		return reelvault.Errorf(reelvault.Forbidden, "audio and video are switched off for tenant %s", t.Name)
+	}
+	s, err := r.config.Ledger.Session(ctx, p.TenantID, p.SessionID)
+	if err != nil {
+		return err
+	}
+	if !s.Status.Live() {
+		return reelvault.Errorf(reelvault.Conflict, "the session is %s", s.Status)
+	}
+	return r.config.Spool.Room()
+}
+
+// Open implements media.Sink.
+func (r *Recorder) Open(ctx context.Context, p media.Publisher) (media.Capture, error) {
+	if err := r.Admit(ctx, p); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.draining {
+		return nil, reelvault.Errorf(reelvault.Unavailable, "the recorder is shutting down")
+	}
+	rec := r.recordings[scopeOf(p)]
+	if rec == nil {
+		rec = r.begin(scopeOf(p))
+	}
+	c := newCapture(r, rec, p)
+	rec.join(c)
+	r.captures.Add(1)
+	go func() {
+		defer r.captures.Done()
+		c.run()
+	}()
+	return c, nil
+}
+
+// begin makes a recording that has not opened yet. The caller holds r.mu.
+func (r *Recorder) begin(s scope) *recording {
+	rec := newRecording(r, s)
+	r.recordings[s] = rec
+	r.lives.Add(1)
+	go func() {
+		defer r.lives.Done()
+		rec.run()
+	}()
+	return rec
+}
+
+// leave takes rec out, so that a later publisher begins another.
+func (r *Recorder) leave(rec *recording) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.recordings[rec.scope] == rec {
+		delete(r.recordings, rec.scope)
+	}
+}
+
+// Drain refuses new publishers and seals every recording; it returns when
+// all are sealed or ctx ends. What is left then is finished by Recover.
+func (r *Recorder) Drain(ctx context.Context) error {
+	r.mu.Lock()
+	r.draining = true
+	all := make([]*recording, 0, len(r.recordings))
+	for _, rec := range r.recordings {
+		all = append(all, rec)
+	}
+	r.mu.Unlock()
+
+	for _, rec := range all {
+		rec.askToStop()
+	}
+	for _, rec := range all {
+		if err := rec.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close waits for every goroutine. The sources must have closed their
+// captures, and Drain must have been called.
+func (r *Recorder) Close() {
+	r.captures.Wait()
+	r.lives.Wait()
+}
+
+// Stats are counts since the start, and what goes on now.
+type Stats struct {
+	Recordings    int // capturing now
+	Packets       uint64
+	Frames        uint64
+	Bytes         uint64 // given to the spool
+	Overloads     uint64 // packets dropped for a full inbox
+	Abandoned     uint64 // files given up after a disk error
+	KeyframeAsks  uint64
+	SilenceFrames uint64
+}
+
+type counters struct {
+	packets, frames, bytes, overloads, abandoned, keyframeAsks, silence atomic.Uint64
+}
+
+// Stats gives a copy.
+func (r *Recorder) Stats() Stats {
+	r.mu.Lock()
+	running := len(r.recordings)
+	r.mu.Unlock()
+	return Stats{
+		Recordings:    running,
+		Packets:       r.stats.packets.Load(),
+		Frames:        r.stats.frames.Load(),
+		Bytes:         r.stats.bytes.Load(),
+		Overloads:     r.stats.overloads.Load(),
+		Abandoned:     r.stats.abandoned.Load(),
+		KeyframeAsks:  r.stats.keyframeAsks.Load(),
+		SilenceFrames: r.stats.silence.Load(),
+	}
+}

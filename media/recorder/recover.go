@@ -1,0 +1,143 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/webm"
+)
+
+// crashLoss is what a crash may have cost at the end of a file: the jitter
+// wait and the open cluster.
+const crashLoss = time.Second
+
+// Recover finishes what a crash left: each file is cut at its last whole
+// cluster and indexed, each recording becomes ready, or failed with a reason.
+// A recording that was paused stays paused, and takes publishers that come
+// back within the time any recording waits for them. Call it once, before
+// Open. A recording that can't be finished is logged, and left for next time.
+func (r *Recorder) Recover(ctx context.Context) error {
+	all, err := r.config.Ledger.Unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("list unfinished recordings: %w", err)
+	}
+	for _, row := range all {
+		if err := r.recoverOne(ctx, row); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			r.config.Log.Error("recover recording", "recording", row.ID, "err", err)
+		}
+	}
+	return nil
+}
+
+func (r *Recorder) recoverOne(ctx context.Context, row reelvault.Recording) error {
+	rec := newRecording(r, scopeOfRow(row))
+	rec.id, rec.row, rec.start = row.ID, &row, row.StartedAt
+	var failures []error
+	var lost time.Duration
+	for _, f := range row.Files {
+		if !f.Sealed {
+			tracks := slices.DeleteFunc(slices.Clone(row.Tracks), func(t reelvault.Track) bool { return t.FileID != f.ID })
+			finished, err := r.finishFile(ctx, f, tracks, reelvault.GapCrash)
+			if err != nil {
+				failures = append(failures, fmt.Errorf("finish file %s: %w", f.ID, err))
+				continue
+			}
+			f, lost = finished, crashLoss
+		}
+		rec.keep(f, row.SyncError)
+	}
+	rec.end += lost
+	r.config.Log.Info("recording recovered", "recording", row.ID, "state", row.State, "end", rec.end)
+	switch row.State {
+	case reelvault.RecordingPaused:
+		r.readopt(rec)
+		return errors.Join(failures...)
+	case reelvault.RecordingProcessing:
+		return errors.Join(append(failures, rec.conclude(ctx))...)
+	default:
+		return errors.Join(append(failures, rec.settle(ctx))...)
+	}
+}
+
+// readopt lets a paused recording go on waiting for its publishers.
+func (r *Recorder) readopt(rec *recording) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rec.paused.Store(true)
+	rec.pauses = []reelvault.Gap{{Start: rec.end, Cause: reelvault.GapPause}}
+	r.recordings[rec.scope] = rec
+	r.lives.Add(1)
+	go func() {
+		defer r.lives.Done()
+		rec.run()
+	}()
+	rec.ring()
+}
+
+// scopeOfRow gives the scope of a recording that was open before a crash. A
+// screen share's participant is the one its tracks name.
+func scopeOfRow(row reelvault.Recording) scope {
+	s := scope{row.TenantID, row.SessionID, row.Kind, ""}
+	if row.Kind == reelvault.RecordingScreen && len(row.Tracks) > 0 {
+		s.participantID = row.Tracks[0].ParticipantID
+	}
+	return s
+}
+
+// finishFile makes a whole file of what the spool holds of f, and notes the
+// gap at the end of its tracks.
+func (r *Recorder) finishFile(ctx context.Context, f reelvault.File, tracks []reelvault.Track, cause reelvault.GapCause) (reelvault.File, error) {
+	file, err := r.config.Spool.Reopen(f.ID)
+	if err != nil {
+		return f, fmt.Errorf("reopen spool file: %w", err)
+	}
+	defer func() {
+		if err := file.Close(); err != nil {
+			r.config.Log.Debug("close spool file", "file", f.ID, "err", err)
+		}
+	}()
+	summary, err := webm.Recover(file)
+	if err != nil {
+		return f, fmt.Errorf("recover file: %w", err)
+	}
+	if err := file.Seal(); err != nil {
+		return f, fmt.Errorf("seal spool file: %w", err)
+	}
+	f.Duration, f.Bytes, f.Sealed = summary.Duration, file.Size(), true
+	for i := range tracks {
+		mend(&tracks[i], f, summary, cause)
+	}
+	if err := r.config.Ledger.SaveTracks(ctx, tracks); err != nil {
+		return f, fmt.Errorf("save tracks: %w", err)
+	}
+	if err := r.config.Ledger.SaveFile(ctx, f); err != nil {
+		return f, fmt.Errorf("save file: %w", err)
+	}
+	r.config.Stored(f.ID)
+	return f, nil
+}
+
+// mend makes a track's row say what its file holds.
+func mend(t *reelvault.Track, f reelvault.File, s webm.Summary, cause reelvault.GapCause) {
+	var end time.Duration
+	for _, l := range s.Lanes {
+		if l.Lane == t.Lane && l.Frames > 0 {
+			t.Offset = f.Offset + l.First
+			end = l.End
+		}
+	}
+	t.Duration = max(f.Offset+end-t.Offset, 0)
+	last := f.Offset + max(end, t.Offset-f.Offset)
+	if n := len(t.Gaps); n > 0 && t.Gaps[n-1].Cause == reelvault.GapPause && t.Gaps[n-1].Start == t.Gaps[n-1].End {
+		t.Gaps[n-1].End = max(last, t.Gaps[n-1].Start) + crashLoss
+		return
+	}
+	t.Gaps = append(t.Gaps, reelvault.Gap{Start: last, End: last + crashLoss, Cause: cause})
+}

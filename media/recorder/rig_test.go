@@ -1,0 +1,129 @@
+package recorder_test
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
+	"github.com/reelvault/reelvault/media/recorder"
+	"github.com/reelvault/reelvault/media/spool"
+	"github.com/reelvault/reelvault/testmedia"
+)
+
+// rig is a recorder over a real spool folder, on whatever clock the test has.
+type rig struct {
+	t      *testing.T
+	path   string
+	ledger *ledger
+	*recorder.Recorder
+	stop func()
+}
+
+func newRig(t *testing.T, path string, l *ledger) *rig {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	dir, err := spool.Open(path, spool.Config{Reserve: 1, SyncEvery: time.Second, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, path: path, ledger: l, Recorder: recorder.New(recorder.Config{Ledger: l, Spool: dir, Log: log})}
+	ctx, cancel := context.WithCancel(t.Context())
+	flushed := make(chan error, 1)
+	go func() { flushed <- dir.Run(ctx) }()
+	r.stop = func() {
+		if err := r.Drain(t.Context()); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		r.Close()
+		cancel()
+		if err := <-flushed; err != nil {
+			t.Errorf("flusher: %v", err)
+		}
+	}
+	return r
+}
+
+var guest = media.Publisher{TenantID: "t", SessionID: "s", ParticipantID: "guest", Role: reelvault.RoleGuest}
+
+// publisher sends what a testmedia publisher sends into one capture.
+type publisher struct {
+	t       *testing.T
+	capture media.Capture
+	formats map[testmedia.Stream]media.Format
+	tracks  map[testmedia.Stream]media.Track
+	start   time.Time
+	asked   int
+}
+
+func (r *rig) publish(p media.Publisher, formats map[testmedia.Stream]media.Format) *publisher {
+	r.t.Helper()
+	c, err := r.Open(r.t.Context(), p)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return &publisher{t: r.t, capture: c, formats: formats, tracks: map[testmedia.Stream]media.Track{}, start: time.Now()}
+}
+
+// send delivers arrivals at their times, counted from the publisher's start.
+// It gives how many packets might have been forwarded to watchers.
+func (p *publisher) send(arrivals []testmedia.Sent) int {
+	forwarded := 0
+	for _, s := range arrivals {
+		if wait := time.Until(p.start.Add(s.At)); wait > 0 {
+			<-time.After(wait)
+		}
+		track := p.track(s.Stream)
+		if s.Report != nil {
+			report := *s.Report
+			report.Arrival = time.Now()
+			track.WriteReport(report)
+			continue
+		}
+		packet := s.Packet
+		packet.Arrival = time.Now()
+		if track.WritePacket(&packet) {
+			forwarded++
+		}
+	}
+	return forwarded
+}
+
+func (p *publisher) track(s testmedia.Stream) media.Track {
+	p.t.Helper()
+	if p.tracks[s] == nil {
+		var ask func()
+		if p.formats[s].Media != reelvault.Audio {
+			ask = func() { p.asked++ }
+		}
+		track, err := p.capture.AddTrack(p.formats[s], ask)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.tracks[s] = track
+	}
+	return p.tracks[s]
+}
+
+// record records one publisher from its first to its last packet, on a fake
+// clock, and gives the recording and the folder of its files.
+func record(t *testing.T, formats map[testmedia.Stream]media.Format, arrivals []testmedia.Sent) (reelvault.Recording, string) {
+	t.Helper()
+	l, path := newLedger(), filepath.Join(t.TempDir(), "spool")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, path, l)
+		p := r.publish(guest, formats)
+		p.send(arrivals)
+		p.capture.Close(nil)
+		r.stop()
+	})
+	all := l.all()
+	if len(all) != 1 {
+		t.Fatalf("recordings: got %d, want 1", len(all))
+	}
+	return all[0], path
+}

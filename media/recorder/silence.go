@@ -1,0 +1,97 @@
+package recorder
+
+import (
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
+)
+
+// Chromium plays the audio behind a hole in an Opus track too early, by the
+// hole's length. So every hole is filled with frames of CELT silence, whose
+// first byte says how long they are (RFC 6716, section 3.1).
+const (
+	silenceLongest  = 20 * time.Millisecond
+	silenceShortest = 2500 * time.Microsecond
+
+	// fillBehind is how far behind the clock a mute is filled while nothing
+	// comes: whatever still arrives by then was given up by the jitter buffer.
+	fillBehind = jitterWait + 200*time.Millisecond
+)
+
+// silences are full-band CELT frames of mono silence, longest first. A
+// decoder gives them out in the stream's own number of channels.
+var silences = [...]struct {
+	duration time.Duration
+	data     []byte
+}{
+	{20 * time.Millisecond, []byte{0xf8, 0xff, 0xfe}},
+	{10 * time.Millisecond, []byte{0xf0, 0xff, 0xfe}},
+	{5 * time.Millisecond, []byte{0xe8, 0xff, 0xfe}},
+	{silenceShortest, []byte{0xe0, 0xff, 0xfe}},
+}
+
+// audio fills the hole before f and writes it.
+func (t *track) audio(f *media.Frame, at time.Duration, now time.Time) {
+	if t.started && at+f.Duration <= t.end {
+		return // silence stands there already
+	}
+	if t.started {
+		// What was filled while nothing came has its cause only now.
+		end := t.end
+		if t.filling {
+			end = t.lane.fillFrom
+		}
+		if t.hole != nil || f.AfterLoss || at-end >= silenceLongest {
+			t.gapBefore(f.AfterLoss, end, at)
+		}
+		if !t.fill(at, now) {
+			return
+		}
+	}
+	if !t.write(f, at, now) {
+		return
+	}
+	t.started, t.filling, t.hole = true, false, nil
+	t.end = at + f.Duration
+}
+
+// fill writes silence from the track's end up to at, as close as frames come.
+// The file's length bounds it: Place never goes past the clock.
+func (t *track) fill(at time.Duration, now time.Time) bool {
+	if t.format.Codec != reelvault.Opus {
+		return true
+	}
+	for _, s := range silences {
+		for t.end+s.duration <= at {
+			t.capture.recorder.stats.silence.Add(1)
+			if !t.write(&media.Frame{Data: s.data, Key: true, Duration: s.duration}, t.end, now) {
+				return false
+			}
+			t.end += s.duration
+		}
+	}
+	return true
+}
+
+// fillMutes writes silence into audio tracks that have stopped while others
+// go on, so that the file stays interleaved. With nothing else going on there
+// is no hurry: the next packet fills the hole, and the end of the file none.
+func (c *capture) fillMutes(now time.Time) {
+	var others time.Duration
+	for _, t := range c.tracks {
+		if t.format.Media != reelvault.Audio {
+			others = max(others, t.end)
+		}
+	}
+	upTo := min(others, c.timeline.Now(now)-fillBehind)
+	for _, t := range c.tracks {
+		if t.format.Media != reelvault.Audio || !t.started || t.lane == nil || t.end+silenceLongest > upTo {
+			continue
+		}
+		if !t.filling {
+			t.filling, t.lane.fillFrom = true, t.end
+		}
+		t.fill(t.end+(upTo-t.end)/silenceLongest*silenceLongest, now)
+	}
+}

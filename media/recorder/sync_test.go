@@ -1,0 +1,198 @@
+package recorder_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/testmedia"
+)
+
+const (
+	syncLimit = 40 * time.Millisecond // p95 of the offset between a beep and its flash
+	minPairs  = 50
+)
+
+type syncCase struct {
+	name     string
+	clip     testmedia.ClipSpec
+	send     testmedia.SendSpec
+	network  testmedia.Impairment
+	converge time.Duration // offsets before that do not count
+	long     bool          // kept for the long run
+}
+
+var (
+	camera = testmedia.ClipSpec{
+		Video: reelvault.VP8, Width: 160, Height: 120, FPS: 30, KeyEvery: 2 * time.Second, BitRate: 150_000, Duration: 20 * time.Second,
+	}
+	slowCamera = testmedia.ClipSpec{
+		Video: reelvault.VP8, Width: 64, Height: 48, FPS: 10, KeyEvery: 5 * time.Second, BitRate: 20_000, Duration: 20 * time.Second,
+	}
+	rough = testmedia.Impairment{Seed: 1, RoundTrip: 80 * time.Millisecond, Jitter: 50 * time.Millisecond}
+)
+
+func with(m testmedia.Impairment, f func(*testmedia.Impairment)) testmedia.Impairment {
+	f(&m)
+	return m
+}
+
+// syncCases is the matrix: what networks, clocks and senders do to A/V sync.
+var syncCases = []syncCase{
+	{name: "clean", clip: camera, send: testmedia.SendSpec{Length: 70 * time.Second}},
+	{name: "vp9", clip: withCodec(reelvault.VP9), send: testmedia.SendSpec{Length: 70 * time.Second}, network: rough},
+	{name: "av1", clip: withCodec(reelvault.AV1), send: testmedia.SendSpec{Length: 70 * time.Second}, network: rough},
+	{name: "jitter and reorder", clip: camera, send: testmedia.SendSpec{Length: 70 * time.Second}, network: rough},
+	{
+		name: "1 percent loss", clip: camera, send: testmedia.SendSpec{Length: 70 * time.Second},
+		network: with(rough, func(m *testmedia.Impairment) { m.Loss = 0.01 }),
+	},
+	{
+		name: "5 percent loss, duplicates", clip: camera, send: testmedia.SendSpec{Length: 70 * time.Second},
+		network: with(rough, func(m *testmedia.Impairment) { m.Loss, m.Duplicate = 0.05, 0.01 }),
+	},
+	{
+		name: "burst loss", clip: camera, send: testmedia.SendSpec{Length: 90 * time.Second},
+		network: with(rough, func(m *testmedia.Impairment) { m.Burst, m.BurstEach = 100*time.Millisecond, 2*time.Second }),
+	},
+	{
+		name: "outages", clip: camera, send: testmedia.SendSpec{Length: 90 * time.Second},
+		network: with(rough, func(m *testmedia.Impairment) { m.Burst, m.BurstEach = 900*time.Millisecond, 15*time.Second }),
+	},
+	{name: "video 3 s late", clip: camera, send: testmedia.SendSpec{Length: 70 * time.Second, VideoStart: 3 * time.Second}, network: rough},
+	{
+		name: "mute of 60 s", clip: camera, network: rough,
+		send: testmedia.SendSpec{Length: 130 * time.Second, MuteFrom: 20 * time.Second, MuteTo: 80 * time.Second},
+	},
+	{name: "dtx", clip: withDTX(), send: testmedia.SendSpec{Length: 70 * time.Second}, network: rough},
+	{
+		name: "start burst", clip: camera, send: testmedia.SendSpec{Length: 70 * time.Second},
+		network: with(rough, func(m *testmedia.Impairment) { m.HeldUntil = 2 * time.Second }),
+	},
+	{name: "wrap", clip: camera, send: testmedia.SendSpec{Length: 70 * time.Second, WrapSoon: true}, network: rough},
+	{
+		name: "report wrong by 100 ms", clip: camera, network: rough,
+		send: testmedia.SendSpec{Length: 70 * time.Second, BadReport: 20 * time.Second},
+	},
+	{
+		name: "reports withheld for 20 s, hidden skew", clip: camera, network: rough, converge: 50 * time.Second,
+		send: testmedia.SendSpec{Length: 120 * time.Second, ReportsFrom: 20 * time.Second, VideoSkew: 100 * time.Millisecond},
+	},
+	{name: "reports withheld for good", clip: camera, send: testmedia.SendSpec{Length: 70 * time.Second, NoReports: true}, network: rough},
+	{
+		name: "clocks 200 ppm apart over 2 h", clip: slowCamera, network: rough,
+		send: testmedia.SendSpec{Length: 2 * time.Hour, AudioPPM: 100, VideoPPM: -100, ReportEvery: 5 * time.Second},
+	},
+}
+
+func withCodec(c reelvault.Codec) testmedia.ClipSpec {
+	s := camera
+	s.Video = c
+	return s
+}
+
+func withDTX() testmedia.ClipSpec {
+	s := camera
+	s.DTX = true
+	return s
+}
+
+// Whatever the network and the sender's clocks do, a beep and its flash stay
+// together, and what is missing lies in a recorded gap.
+func TestSync(t *testing.T) {
+	for _, c := range syncCases {
+		t.Run(c.name, func(t *testing.T) {
+			clip, err := testmedia.Encode(t.Context(), c.clip)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent, err := testmedia.Send(clip, c.send)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec, path := record(t, clip.Formats(), c.network.Apply(sent))
+			checkSync(t, c, rec, path)
+		})
+	}
+}
+
+func checkSync(t *testing.T, c syncCase, rec reelvault.Recording, path string) {
+	t.Helper()
+	if rec.State != reelvault.RecordingReady || len(rec.Files) != 1 {
+		t.Fatalf("recording: got %s %q with %d files, want ready with 1", rec.State, rec.Reason, len(rec.Files))
+	}
+	file := spoolPath(t, path, rec.Files[0].ID)
+	if err := testmedia.Decode(t.Context(), file); err != nil {
+		t.Errorf("decode: %v", err)
+	}
+	events, err := testmedia.Measure(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events.Beeps = after(events.Beeps, c.converge)
+	offsets, alone := events.Pairs()
+	p95 := testmedia.Percentile(offsets, 95)
+	t.Logf("pairs %d, alone %d, p50 %v, p95 %v, max %v, syncError %v", len(offsets), len(alone),
+		testmedia.Percentile(offsets, 50), p95, testmedia.Percentile(offsets, 100), rec.SyncError)
+	if len(offsets) < minPairs {
+		t.Errorf("pairs: got %d, want at least %d", len(offsets), minPairs)
+	}
+	if p95 > syncLimit {
+		t.Errorf("A/V offset p95: got %v, want at most %v", p95, syncLimit)
+	}
+	for _, b := range alone {
+		if !inGap(rec, b) {
+			t.Errorf("beep at %v has no flash, and no gap says so", b)
+		}
+	}
+	duration, err := testmedia.Duration(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := (duration - c.send.Length).Abs(); d > time.Second/10+time.Duration(c.send.Length.Seconds()*200)*time.Microsecond {
+		t.Errorf("duration: got %v, sent %v", duration, c.send.Length)
+	}
+	if d := (duration - rec.Files[0].Duration).Abs(); d > 2*time.Millisecond {
+		t.Errorf("duration: file says %v, row says %v", duration, rec.Files[0].Duration)
+	}
+}
+
+func after(all []time.Duration, from time.Duration) []time.Duration {
+	for i, d := range all {
+		if d >= from {
+			return all[i:]
+		}
+	}
+	return nil
+}
+
+func inGap(rec reelvault.Recording, at time.Duration) bool {
+	const slack = 100 * time.Millisecond
+	for _, track := range rec.Tracks {
+		if track.Media == reelvault.Audio {
+			continue
+		}
+		if at < track.Offset+slack || at > track.Offset+track.Duration-slack {
+			return true
+		}
+		for _, g := range track.Gaps {
+			if at >= g.Start-slack && at <= g.End+slack {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// spoolPath gives a spool file's path, whatever its ending.
+func spoolPath(t *testing.T, dir, id string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, id+"*"))
+	if err != nil || len(found) != 1 {
+		entries, _ := os.ReadDir(dir) //nolint:errcheck // for the message only
+		t.Fatalf("spool file %s: got %v of %v, %v", id, found, entries, err)
+	}
+	return found[0]
+}

@@ -1,0 +1,187 @@
+// Package testmedia makes real media for tests and measures what became of
+// it: a beep and a white frame at the same instants, encoded by ffmpeg, sent
+// as RTP through whatever impairment a test wants, and found again by
+// decoding the recording. Its load generator and its publishers speak WHIP to
+// any server.
+//
+// Nothing here is imported by the product but cmd, for its demonstration.
+package testmedia
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/pion/webrtc/v4/pkg/media/ivfreader"
+	"github.com/pion/webrtc/v4/pkg/media/oggreader"
+
+	"github.com/reelvault/reelvault"
+)
+
+// EventEvery is the time between two beeps, and between two flashes.
+const EventEvery = time.Second
+
+// firstEvent is when the first pair is: in the middle of a second, so that it
+// falls on no keyframe of a clip whose keyframes are on full seconds.
+const firstEvent = 500 * time.Millisecond
+
+// ClipSpec says what to encode.
+type ClipSpec struct {
+	Video    reelvault.Codec // VP8, VP9, H264, H265 or AV1; empty: no video
+	Width    int
+	Height   int
+	FPS      int
+	KeyEvery time.Duration // keyframe interval
+	BitRate  int           // of the video, bits a second
+	Duration time.Duration // whole seconds
+	DTX      bool          // Opus with discontinuous transmission
+	NoAudio  bool
+}
+
+// Encoded is one encoded frame of a clip.
+type Encoded struct {
+	At   time.Duration // of its capture, from the clip's start
+	Data []byte
+	Key  bool
+}
+
+// Clip is encoded media that can be sent once or over and over: it begins
+// with a keyframe, and lasts whole seconds.
+type Clip struct {
+	ClipSpec
+	VideoFrames []Encoded
+	AudioFrames []Encoded // of 20 ms
+}
+
+// Encode makes a clip with ffmpeg: a 1 kHz beep of 60 ms and one or two white
+// frames begin together every EventEvery, starting half a second in.
+func Encode(ctx context.Context, s ClipSpec) (*Clip, error) {
+	dir, err := os.MkdirTemp("", "clip")
+	if err != nil {
+		return nil, fmt.Errorf("make clip folder: %w", err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	c := &Clip{ClipSpec: s}
+	if s.Video != "" {
+		if c.VideoFrames, err = encodeVideo(ctx, s, filepath.Join(dir, "v.ivf")); err != nil {
+			return nil, err
+		}
+	}
+	if !s.NoAudio {
+		if c.AudioFrames, err = encodeAudio(ctx, s, filepath.Join(dir, "a.ogg")); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// encoders are ffmpeg's options for each codec in an IVF file.
+var encoders = map[reelvault.Codec][]string{
+	reelvault.VP8: {"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", "-error-resilient", "1"},
+	reelvault.VP9: {"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"},
+	reelvault.AV1: {"-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"},
+}
+
+func encodeVideo(ctx context.Context, s ClipSpec, path string) ([]Encoded, error) {
+	options, ok := encoders[s.Video]
+	if !ok {
+		return nil, fmt.Errorf("encode clip: no encoder for %q", s.Video)
+	}
+	source := fmt.Sprintf("color=c=black:s=%dx%d:r=%d:d=%g,noise=alls=12:allf=t,"+
+		"drawbox=enable='between(mod(n,%d),%d,%d)':c=white:t=fill",
+		s.Width, s.Height, s.FPS, s.Duration.Seconds(),
+		s.FPS, s.FPS/2, s.FPS/2+max(s.FPS/15-1, 0))
+	args := append([]string{"-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p"}, options...)
+	args = append(args, "-b:v", fmt.Sprint(s.BitRate), "-g", fmt.Sprint(int(s.KeyEvery.Seconds()*float64(s.FPS))), "-y", path)
+	if err := run(ctx, "ffmpeg", args...); err != nil {
+		return nil, err
+	}
+	return readIVF(path, s)
+}
+
+func readIVF(path string, s ClipSpec) ([]Encoded, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	r, _, err := ivfreader.NewWith(f)
+	if err != nil {
+		return nil, fmt.Errorf("read clip: %w", err)
+	}
+	keyEvery := int(s.KeyEvery.Seconds() * float64(s.FPS))
+	var frames []Encoded
+	for {
+		data, _, err := r.ParseNextFrame()
+		if errors.Is(err, io.EOF) {
+			return frames, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read clip: %w", err)
+		}
+		n := len(frames)
+		at := time.Duration(n) * time.Second / time.Duration(s.FPS)
+		frames = append(frames, Encoded{At: at, Data: data, Key: n%keyEvery == 0})
+	}
+}
+
+func encodeAudio(ctx context.Context, s ClipSpec, path string) ([]Encoded, error) {
+	// The encoder's look-ahead is cut off, so that frame n really is the sound
+	// from n*20 ms on: what a browser's microphone path would give.
+	const lookAhead = "0.0065"
+	source := fmt.Sprintf("aevalsrc='0.6*sin(2*PI*1000*t)*between(mod(t+%s,1),%g,%g)':s=48000:d=%g",
+		lookAhead, firstEvent.Seconds(), firstEvent.Seconds()+0.06, s.Duration.Seconds()+0.1)
+	dtx := "0"
+	if s.DTX {
+		dtx = "1"
+	}
+	args := []string{
+		"-v", "error", "-f", "lavfi", "-i", source, "-c:a", "libopus", "-b:a", "32k", "-application", "lowdelay",
+		"-dtx", dtx, "-frame_duration", "20", "-page_duration", "20000", "-y", path,
+	}
+	if err := run(ctx, "ffmpeg", args...); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return readOgg(data, s.Duration)
+}
+
+func readOgg(data []byte, length time.Duration) ([]Encoded, error) {
+	r, _, err := oggreader.NewWith(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("read clip: %w", err)
+	}
+	var frames []Encoded
+	for {
+		page, _, err := r.ParseNextPage()
+		at := time.Duration(len(frames)) * 20 * time.Millisecond
+		if errors.Is(err, io.EOF) || at >= length {
+			return frames, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read clip: %w", err)
+		}
+		if bytes.HasPrefix(page, []byte("OpusTags")) {
+			continue
+		}
+		frames = append(frames, Encoded{At: at, Data: page, Key: true})
+	}
+}
+
+// run runs a program and gives what it complained of.
+func run(ctx context.Context, name string, args ...string) error {
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("run %s: %w: %s", name, err, bytes.TrimSpace(out))
+	}
+	return nil
+}

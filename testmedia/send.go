@@ -1,0 +1,181 @@
+package testmedia
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pion/rtp"
+	"github.com/pion/rtp/codecs"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
+)
+
+// mtu is the largest RTP payload that is sent, as browsers have it.
+const mtu = 1160
+
+// Stream is one medium of a publisher.
+type Stream int
+
+// The streams.
+const (
+	AudioStream Stream = iota
+	VideoStream
+)
+
+// SendSpec says how a publisher's clocks and reports behave. Its own clock
+// starts at zero with the clip.
+type SendSpec struct {
+	Length      time.Duration // of the media; the clip is repeated
+	VideoStart  time.Duration // pictures before that are not sent
+	VideoSkew   time.Duration // how much later pictures are sent than sound of the same instant
+	AudioPPM    float64       // how much faster the audio RTP clock runs than the sender's NTP clock
+	VideoPPM    float64
+	MuteFrom    time.Duration // sound between these is not sent; its clock goes on
+	MuteTo      time.Duration
+	ReportsFrom time.Duration // first sender reports
+	NoReports   bool
+	BadReport   time.Duration // if not zero, the video report nearest to this is wrong by 100 ms
+	WrapSoon    bool          // sequence numbers and timestamps wrap within seconds
+	ReportEvery time.Duration // zero: a second
+}
+
+// Sent is one RTP packet or sender report on its way.
+type Sent struct {
+	Stream Stream
+	At     time.Duration // when it leaves, on the sender's clock; after Impairment.Apply, when it arrives
+	Packet media.Packet  // without Arrival
+	Report *media.Report // instead of a packet
+}
+
+// Formats gives what a clip's streams carry.
+func (c *Clip) Formats() map[Stream]media.Format {
+	f := map[Stream]media.Format{}
+	if len(c.AudioFrames) > 0 {
+		f[AudioStream] = media.Format{Media: reelvault.Audio, Codec: reelvault.Opus, ClockRate: 48000, Channels: 2}
+	}
+	if len(c.VideoFrames) > 0 {
+		f[VideoStream] = media.Format{Media: reelvault.Video, Codec: c.Video, ClockRate: 90000}
+	}
+	return f
+}
+
+// sendingStream packetizes one stream.
+type sendingStream struct {
+	spec      SendSpec
+	stream    Stream
+	rate      float64 // RTP units a second, with the clock's error
+	payloader rtp.Payloader
+	ssrc      uint32
+	sequence  uint16
+	base      uint32
+	sent      []Sent
+}
+
+// Send gives everything that the publisher sends, in order.
+func Send(c *Clip, s SendSpec) ([]Sent, error) {
+	var all []Sent
+	if len(c.AudioFrames) > 0 {
+		t := newSendingStream(s, AudioStream, 48000*(1+s.AudioPPM/1e6), &codecs.OpusPayloader{})
+		t.send(c.AudioFrames, c.Duration, func(at time.Duration) bool { return at < s.MuteFrom || at >= s.MuteTo })
+		all = append(all, t.sent...)
+	}
+	if len(c.VideoFrames) > 0 {
+		p, err := payloader(c.Video)
+		if err != nil {
+			return nil, err
+		}
+		t := newSendingStream(s, VideoStream, 90000*(1+s.VideoPPM/1e6), p)
+		t.send(c.VideoFrames, c.Duration, func(at time.Duration) bool { return at >= s.VideoStart })
+		all = append(all, t.sent...)
+	}
+	slices.SortStableFunc(all, func(a, b Sent) int { return int(a.At - b.At) })
+	return all, nil
+}
+
+func payloader(c reelvault.Codec) (rtp.Payloader, error) {
+	switch c {
+	case reelvault.VP8:
+		return &codecs.VP8Payloader{EnablePictureID: true}, nil
+	case reelvault.VP9:
+		return &codecs.VP9Payloader{}, nil
+	case reelvault.AV1:
+		return &codecs.AV1Payloader{}, nil
+	case reelvault.H264:
+		return &codecs.H264Payloader{}, nil
+	case reelvault.H265:
+		return &codecs.H265Payloader{}, nil
+	default:
+		return nil, fmt.Errorf("no payloader for %q", c)
+	}
+}
+
+func newSendingStream(s SendSpec, stream Stream, rate float64, p rtp.Payloader) *sendingStream {
+	t := &sendingStream{spec: s, stream: stream, rate: rate, payloader: p, ssrc: 0x1000 + uint32(stream), sequence: 1000, base: 1 << 20}
+	if s.WrapSoon {
+		t.sequence = 65535 - 300
+		t.base = -uint32(rate * 3)
+	}
+	return t
+}
+
+// rtp gives the stream's RTP time at an instant of the sender's clock.
+func (t *sendingStream) rtp(at time.Duration) uint32 {
+	return t.base + uint32(int64(at.Seconds()*t.rate))
+}
+
+func (t *sendingStream) send(frames []Encoded, length time.Duration, sends func(time.Duration) bool) {
+	every := t.spec.ReportEvery
+	if every == 0 {
+		every = time.Second
+	}
+	skew := time.Duration(0)
+	if t.stream == VideoStream {
+		skew = t.spec.VideoSkew
+	}
+	report := max(t.spec.ReportsFrom, 300*time.Millisecond)
+	keyed := false
+	for loop := time.Duration(0); loop < t.spec.Length; loop += length {
+		for _, f := range frames {
+			at := loop + f.At
+			if at >= t.spec.Length {
+				return
+			}
+			keyed = sends(at) && (keyed || f.Key)
+			if !keyed {
+				continue
+			}
+			if !t.spec.NoReports && at >= report {
+				t.report(at + skew)
+				report = at + every
+			}
+			t.packets(f, at, at+skew)
+		}
+	}
+}
+
+func (t *sendingStream) packets(f Encoded, captured, leaves time.Duration) {
+	payloads := t.payloader.Payload(mtu, f.Data)
+	for i, payload := range payloads {
+		t.sent = append(t.sent, Sent{Stream: t.stream, At: leaves, Packet: media.Packet{
+			SSRC: t.ssrc, SequenceNumber: t.sequence, Timestamp: t.rtp(captured),
+			Marker: t.stream == VideoStream && i == len(payloads)-1, Payload: payload,
+		}})
+		t.sequence++
+	}
+}
+
+// report says which RTP time the stream's clock showed at an instant.
+func (t *sendingStream) report(at time.Duration) {
+	const since1900 = 3_900_000_000 // some day in 2023
+	seconds := at.Seconds()
+	if bad := t.spec.BadReport; t.stream == VideoStream && bad != 0 && (at-bad).Abs() < 500*time.Millisecond {
+		seconds += 0.1
+	}
+	whole := uint64(seconds)
+	t.sent = append(t.sent, Sent{Stream: t.stream, At: at, Report: &media.Report{
+		SSRC: t.ssrc, RTP: t.rtp(at),
+		NTP: (since1900+whole)<<32 | uint64((seconds-float64(whole))*(1<<32)),
+	}})
+}
