@@ -10,9 +10,15 @@ import (
 // Catalog keeps every row. Each method is one transaction and durable when it
 // returns. Methods may be called from any goroutine. Errors are of the kinds
 // named at each method; what the database itself refuses or loses is Internal
-// or, if it can't be reached, Unavailable. Times come back in UTC with
-// millisecond precision. Lists come back oldest first unless said otherwise
-// and are never nil.
+// or, if it can't be reached, Unavailable. A context that ends before a method has
+// begun ends it with the context's error and without effect. Times come back
+// in UTC with millisecond precision, durations with microsecond precision,
+// both cut off. Lists come back oldest first unless said otherwise and are
+// never nil. A page may hold fewer rows than its limit; its cursor says
+// whether there are more.
+//
+// What is added under an id, name or hash that is taken is a Conflict; what
+// refers to a row that isn't there or is another tenant's is NotFound.
 type Catalog interface {
 	Tenants
 	Sessions
@@ -97,7 +103,8 @@ type Recordings interface {
 	MoveRecording(ctx context.Context, id string, e reelvault.RecordingEvent, change reelvault.Recording) (reelvault.Recording, error)
 
 	// SaveFile adds f or replaces what may change while it is captured:
-	// Offset, Duration, Bytes, Sealed. It never touches durability.
+	// Offset, Duration, Bytes, Sealed. It never touches durability. Once it is
+	// sealed the same values may be saved again; others are a Conflict.
 	SaveFile(ctx context.Context, f reelvault.File) error
 
 	// SaveTracks adds or replaces tracks, gaps included, in one transaction.
@@ -108,19 +115,25 @@ type Recordings interface {
 	Unstored(ctx context.Context) ([]reelvault.File, error)
 
 	// CommitFile records a step of durability. Going back is a Conflict;
-	// repeating a step with the same values is not. sha256 is for Verified.
+	// repeating a step with the same values is not. An object of another key or
+	// size than the file's, and a file that isn't sealed, are a Conflict.
+	// sha256 is for Verified, and Invalid if it is missing there.
 	CommitFile(ctx context.Context, fileID string, d reelvault.Durability, o Object, sha256 string) error
 
-	// Upload gives the id of the file's open upload, or "".
+	// Upload gives the id of the file's open upload, or ""; NotFound without
+	// the file.
 	Upload(ctx context.Context, fileID string) (string, error)
 
-	// SetUpload keeps the id of the file's open upload; "" forgets it.
+	// SetUpload keeps the id of the file's open upload; "" forgets it; NotFound
+	// without the file.
 	SetUpload(ctx context.Context, fileID, uploadID string) error
 
 	// Erasable lists the files of deleted recordings whose bytes still exist.
 	Erasable(ctx context.Context) ([]reelvault.File, error)
 
-	// ForgetFile removes the row of a file whose bytes are gone.
+	// ForgetFile removes the row of a file whose bytes are gone, and its tracks
+	// and tickets. One that isn't there is no error; one that is stored or
+	// verified while its recording is not deleted is a Conflict.
 	ForgetFile(ctx context.Context, fileID string) error
 }
 
@@ -146,19 +159,22 @@ type Access interface {
 	// at the same time; NotFound for all others.
 	Consume(ctx context.Context, kind reelvault.CredentialKind, hash [32]byte, now time.Time) (reelvault.Credential, error)
 
-	// Prolong moves a credential's end to at least until.
+	// Prolong moves a credential's end to at least until; one that never ends
+	// stays so. One that has ended is NotFound, like one that isn't there.
 	Prolong(ctx context.Context, id string, until time.Time) error
 
 	// Credentials lists a tenant's credentials of a kind, expired ones left out.
 	Credentials(ctx context.Context, tenantID string, kind reelvault.CredentialKind, now time.Time) ([]reelvault.Credential, error)
 
-	// Revoke deletes a tenant's credential and every ticket it issued, or NotFound.
+	// Revoke deletes a tenant's credential and every ticket it issued, and what
+	// these issued, or NotFound.
 	Revoke(ctx context.Context, tenantID, id string) error
 
 	// RemoveExpired deletes credentials that ended before now.
 	RemoveExpired(ctx context.Context, now time.Time) error
 
-	// Append adds an event to the audit log. Nothing changes or removes one.
+	// Append adds an event to the audit log. Nothing changes or removes one. A
+	// tenant need not exist: a denial may have none.
 	Append(ctx context.Context, e reelvault.AuditEvent) error
 
 	// Audit lists a tenant's events, newest first.
