@@ -1,0 +1,162 @@
+// Keeping several media elements on one timeline.
+//
+// One element that can be heard is the master: it plays at exactly the speed
+// the person chose and is never corrected. The others are brought to where it
+// is: far away by a jump, nearby by playing a little faster or slower. Elements
+// that can be heard as well are corrected later and more gently than silent
+// ones, because a change of speed is easier to hear than a voice that comes
+// some hundredths of a second late. Sound and picture of one file sit in one
+// element and can't drift apart.
+
+// How often the controller looks, in ms.
+export const tick = 100;
+
+const jump = 0.5; // s: farther apart than this, a jump is the smaller evil
+const silent = { tolerance: 0.03, most: 0.1 }; // s and share of the speed
+const audible = { tolerance: 0.08, most: 0.03 };
+
+// correct says what to do with an element that is d seconds ahead of the
+// timeline: {seek: true} or {rate}, for the speed that the person chose.
+export function correct(d, speed, canBeHeard) {
+  const { tolerance, most } = canBeHeard ? audible : silent;
+  if (Math.abs(d) > jump) return { seek: true, rate: speed };
+  if (Math.abs(d) <= tolerance) return { seek: false, rate: speed };
+  return { seek: false, rate: speed * (1 - Math.min(Math.max(d, -most), most)) };
+}
+
+// Timeline drives lanes, each {media, offset, duration, audio, muted}: a media
+// element, where its zero lies on the timeline, how long it is (both in s), and
+// whether it has sound. changed is called after every tick and every action.
+//
+// The position follows the master while one plays, and the clock of the page
+// where no file has sound or none covers the moment.
+export class Timeline {
+  constructor({ lanes, duration, changed }) {
+    this.lanes = lanes;
+    this.duration = duration;
+    this.changed = changed;
+    this.position = 0;
+    this.speed = 1;
+    this.playing = false;
+    this.waiting = false;
+    this.last = 0;
+    this.timer = 0;
+    for (const lane of lanes) {
+      lane.media.addEventListener('loadedmetadata', () => {
+        lane.media.currentTime = this.#within(lane);
+      });
+    }
+  }
+
+  play() {
+    if (this.playing) return;
+    if (this.position >= this.duration) this.seek(0);
+    this.playing = true;
+    this.last = performance.now();
+    this.timer = setInterval(() => this.step(), tick);
+    this.step();
+  }
+
+  pause() {
+    this.playing = false;
+    this.waiting = false;
+    clearInterval(this.timer);
+    for (const lane of this.lanes) lane.media.pause();
+    this.changed();
+  }
+
+  // seek goes to a moment, in s, and moves all elements there at once.
+  seek(position) {
+    this.position = Math.min(Math.max(position, 0), this.duration);
+    this.last = performance.now();
+    for (const lane of this.lanes) {
+      if (lane.media.readyState > 0) lane.media.currentTime = this.#within(lane);
+    }
+    this.changed();
+  }
+
+  setSpeed(speed) {
+    this.speed = speed;
+    this.step();
+  }
+
+  close() {
+    clearInterval(this.timer);
+    for (const lane of this.lanes) {
+      lane.media.pause();
+      lane.media.removeAttribute('src');
+      lane.media.load();
+    }
+  }
+
+  // covers says whether a lane has something at the present moment.
+  covers(lane) {
+    const at = this.position - lane.offset;
+    return at >= 0 && at < lane.duration && !lane.media.error;
+  }
+
+  // step is one look of the controller.
+  step() {
+    if (!this.playing) {
+      this.changed();
+      return;
+    }
+    this.#advance();
+    if (this.position >= this.duration) {
+      this.position = this.duration;
+      this.pause();
+      return;
+    }
+    const master = this.#master();
+    for (const lane of this.lanes) this.#steer(lane, master);
+    this.changed();
+  }
+
+  // The master is the first lane that can be heard now; when all are muted,
+  // the first with sound, so that muting changes nothing else.
+  #master() {
+    const here = this.lanes.filter((lane) => lane.audio && this.covers(lane) && !lane.media.ended);
+    return here.find((lane) => !lane.muted) ?? here[0];
+  }
+
+  #advance() {
+    const now = performance.now();
+    const passed = ((now - this.last) / 1000) * this.speed;
+    this.last = now;
+    const master = this.#master();
+    this.waiting = this.lanes.some((lane) => lane.audio && this.covers(lane) && stalled(lane.media));
+    if (this.waiting) return;
+    const leads = master && !master.media.paused && !master.media.seeking;
+    this.position = leads ? master.offset + master.media.currentTime : this.position + passed;
+  }
+
+  #steer(lane, master) {
+    const { media } = lane;
+    if (!this.covers(lane) || media.ended) {
+      if (!media.paused) media.pause();
+      return;
+    }
+    if (this.waiting && !stalled(media)) {
+      if (!media.paused) media.pause();
+      return;
+    }
+    if (media.readyState === 0 || media.seeking) return;
+    const d = media.currentTime - (this.position - lane.offset);
+    const { seek, rate } =
+      lane === master
+        ? { seek: media.paused && Math.abs(d) > jump, rate: this.speed }
+        : correct(d, this.speed, lane.audio && !lane.muted);
+    if (seek) media.currentTime = this.#within(lane);
+    if (media.playbackRate !== rate) media.playbackRate = rate;
+    if (media.paused) media.play().catch(() => {}); // the next tick tries again
+  }
+
+  #within(lane) {
+    return Math.min(Math.max(this.position - lane.offset, 0), lane.duration);
+  }
+}
+
+// stalled says that an element would play if it had the data.
+function stalled(media) {
+  return media.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !media.ended;
+}

@@ -1,0 +1,165 @@
+import { html, nothing } from 'lit';
+import { api } from '../lib/api.js';
+import { Element } from '../lib/element.js';
+import { feed } from '../lib/feed.js';
+import { titleOf } from '../lib/format.js';
+import { icons } from '../lib/icons.js';
+import { go, href } from '../lib/router.js';
+import { label, t } from '../lib/text.js';
+import { general } from './general.js';
+import { attempt } from './notice.js';
+import { ask } from './prompt.js';
+import './recordings.js';
+
+const tabs = ['recordings', 'general'];
+
+// Detail is the panel of one session. It leaves the table usable.
+class Detail extends Element {
+  static properties = {
+    session: { attribute: false }, // id
+    route: { attribute: false },
+    me: { attribute: false },
+    neighbours: { attribute: false },
+    data: { state: true },
+    recordings: { state: true },
+    problem: { state: true },
+  };
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.feed?.stop();
+  }
+
+  willUpdate(changed) {
+    if (changed.has('session')) this.follow();
+  }
+
+  updated(changed) {
+    if (changed.has('session')) this.querySelector('h2')?.focus();
+  }
+
+  follow() {
+    this.feed?.stop();
+    this.data = undefined;
+    this.recordings = undefined;
+    this.problem = null;
+    const id = this.session;
+    this.feed = feed({
+      load: (signal) => this.load(id, signal),
+      show: ([data, recordings]) => {
+        this.data = data;
+        this.recordings = recordings;
+        this.problem = null;
+      },
+      fail: (err) => (this.problem = err),
+    });
+  }
+
+  // An ended session whose recordings are safe does not change any more, so
+  // its list, which carries links to the bytes, is not asked for again.
+  async load(id, signal) {
+    const data = await api.session(id, signal);
+    const settled = this.data && !data.live && this.recordings?.every((r) => r.state !== 'processing' && r.durability === 'verified');
+    if (settled && data.recordings === this.recordings.length) return [data, this.recordings];
+    return [data, (await api.recordings(id, signal)).items];
+  }
+
+  async end() {
+    const answer = await ask({ title: t('end.title'), text: t('end.text'), confirm: t('end.confirm'), danger: true });
+    if (answer === null) return;
+    await attempt(() => api.endSession(this.session));
+    this.changed();
+  }
+
+  changed() {
+    this.feed.now();
+    this.emit('rv-changed');
+  }
+
+  tabKey(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step || event.shiftKey) return;
+    event.preventDefault();
+    const to = tabs[(tabs.indexOf(this.route.tab) + step + tabs.length) % tabs.length];
+    this.choose(to);
+    this.querySelector(`#tab-${to}`).focus();
+  }
+
+  choose(tab) {
+    go({ ...this.route, tab }, { replace: true });
+  }
+
+  render() {
+    return html`
+      <aside class="panel" aria-labelledby="detail-title">
+        ${this.head()}
+        ${this.problem ? html`<p class="alert" role="alert">${this.problem.status === 404 ? t('detail.missing') : t('sessions.stale', { message: this.problem.message })}</p>` : nothing}
+        ${this.data ? this.body() : html`<p class="loading" aria-busy="true">${this.problem ? '' : t('loading')}</p>`}
+      </aside>
+    `;
+  }
+
+  head() {
+    const s = this.data;
+    const step = (n, icon, text, able) => html`
+      <button class="quiet icon-only" aria-label=${text} title="${text} (${t(n < 0 ? 'keys.before' : 'keys.after')})" ?disabled=${!able} @click=${() => this.emit('rv-step', n)}>
+        ${icon}
+      </button>
+    `;
+    return html`
+      <header>
+        <div class="title">
+          <h2 id="detail-title" tabindex="-1">${s ? titleOf(s) : t('loading')}</h2>
+          ${s ? html`<span class="badge status-${s.status}">${label('status', s.status)}</span>` : nothing}
+          <span class="tools">
+            ${step(-1, icons.up, t('detail.before'), this.neighbours.before)}
+            ${step(1, icons.down, t('detail.after'), this.neighbours.after)}
+            <button class="quiet icon-only" aria-label=${t('detail.close')} title="${t('detail.close')} (Esc)" @click=${() => this.emit('rv-close')}>
+              ${icons.close}
+            </button>
+          </span>
+        </div>
+        ${s?.live
+          ? html`<div class="session-actions">
+              <a class="button" href=${href({ page: 'publish', session: s.id })} target="_blank" rel="noopener">${icons.camera} ${t('detail.publish')}</a>
+              <button @click=${this.end}>${icons.stop} ${t('end')}</button>
+            </div>`
+          : nothing}
+        <div role="tablist" aria-label=${t('detail.tabs')} @keydown=${this.tabKey}>
+          ${tabs.map((tab) => {
+            const on = this.route.tab === tab;
+            return html`<button
+              role="tab"
+              id="tab-${tab}"
+              aria-controls="tabpanel"
+              aria-selected=${on ? 'true' : 'false'}
+              tabindex=${on ? '0' : '-1'}
+              @click=${() => this.choose(tab)}
+            >
+              ${t(`tab.${tab}`)}
+              ${tab === 'recordings' && this.recordings?.length ? html`<span class="count">${this.recordings.length}</span>` : nothing}
+            </button>`;
+          })}
+        </div>
+      </header>
+    `;
+  }
+
+  body() {
+    return html`
+      <div role="tabpanel" id="tabpanel" aria-labelledby="tab-${this.route.tab}" tabindex="0">
+        ${this.route.tab === 'general'
+          ? general(this.data)
+          : html`<rv-recordings
+              .session=${this.data}
+              .recordings=${this.recordings}
+              @rv-changed=${(e) => {
+                e.stopPropagation();
+                this.changed();
+              }}
+            ></rv-recordings>`}
+      </div>
+    `;
+  }
+}
+customElements.define('rv-detail', Detail);

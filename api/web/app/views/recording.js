@@ -1,0 +1,195 @@
+import { html, nothing } from 'lit';
+import { api } from '../lib/api.js';
+import { Element } from '../lib/element.js';
+import { bytes, clock, durationOf, fine, shortId, when } from '../lib/format.js';
+import { icons } from '../lib/icons.js';
+import { label, t } from '../lib/text.js';
+import { attempt, notice } from './notice.js';
+import './player.js';
+import { ask } from './prompt.js';
+
+const capturing = (r) => r.state === 'recording' || r.state === 'paused';
+
+// More gaps than these are counted, not listed.
+const mostGaps = 100;
+
+// Recording is one recording: what it is, its player, its tracks and gaps, and
+// what can be done with it.
+class Recording extends Element {
+  static properties = { recording: { attribute: false }, busy: { state: true } };
+
+  async act(action, done) {
+    this.busy = true;
+    const ok = await attempt(async () => {
+      await action();
+      return true;
+    });
+    this.busy = false;
+    if (ok && done) notice(done);
+    this.emit('rv-changed');
+  }
+
+  async pause() {
+    const reason = await ask({
+      title: t('pause.title'),
+      text: t('pause.text'),
+      input: t('pause.reason'),
+      confirm: t('pause'),
+      required: true,
+    });
+    if (reason !== null) await this.act(() => api.pause(this.recording.id, reason));
+  }
+
+  async stop() {
+    const answer = await ask({ title: t('stop.title'), text: t('stop.text'), confirm: t('stop'), danger: true });
+    if (answer !== null) await this.act(() => api.stop(this.recording.id));
+  }
+
+  async remove() {
+    const answer = await ask({ title: t('delete.title'), text: t('delete.text'), confirm: t('delete.confirm'), danger: true });
+    if (answer !== null) await this.act(() => api.remove(this.recording.id), t('delete.done'));
+  }
+
+  render() {
+    const r = this.recording;
+    const heading = `recording-${r.id}`;
+    return html`
+      <article class="recording" aria-labelledby=${heading} data-state=${r.state} data-recording=${r.id}>
+        <header>
+          <span class="kind">${r.kind === 'screen' ? icons.screen : icons.camera}</span>
+          <div>
+            <h3 id=${heading}>${label('kind', r.kind)}</h3>
+            <p class="meta">
+              <time datetime=${r.startedAt}>${when(r.startedAt)}</time>
+              <span>${clock(r.endedAt ? r.durationMs : durationOf(r.startedAt))}</span>
+              ${r.syncErrorMs ? html`<span class="warn" title=${t('sync.title')}>${t('sync', { ms: r.syncErrorMs })}</span>` : nothing}
+            </p>
+          </div>
+          <span class="badges">
+            <span class="badge state-${r.state}">${label('state', r.state)}</span>
+            <span class="badge durability-${r.durability}" title=${label('durability.text', r.durability)}
+              >${label('durability', r.durability)}</span
+            >
+          </span>
+        </header>
+        ${r.reason ? html`<p class="alert">${r.reason}</p>` : nothing} ${this.actions()}
+        ${r.state === 'failed' && r.files.length === 0 ? nothing : html`<rv-player .recording=${r}></rv-player>`}
+        ${this.gaps()} ${this.tracks()}
+      </article>
+    `;
+  }
+
+  actions() {
+    const r = this.recording;
+    const over = r.state === 'ready' || r.state === 'failed';
+    if (!capturing(r) && !over) return nothing;
+    return html`
+      <div class="actions">
+        ${r.state === 'recording' ? html`<button @click=${this.pause} ?disabled=${this.busy}>${icons.pause} ${t('pause')}</button>` : nothing}
+        ${r.state === 'paused'
+          ? html`<button @click=${() => this.act(() => api.resume(r.id))} ?disabled=${this.busy}>${icons.play} ${t('resume')}</button>`
+          : nothing}
+        ${capturing(r) ? html`<button class="danger" @click=${this.stop} ?disabled=${this.busy}>${icons.stop} ${t('stop')}</button>` : nothing}
+        ${over ? this.downloads() : nothing}
+        ${over
+          ? html`<button class="quiet danger-text" @click=${this.remove} ?disabled=${this.busy}>${icons.remove} ${t('delete')}</button>`
+          : nothing}
+      </div>
+    `;
+  }
+
+  downloads() {
+    const files = this.recording.files.filter((f) => f.downloadUrl);
+    return files.map((f) => {
+      const whose = [...new Set(this.recording.tracks.filter((track) => track.fileId === f.id).map((track) => track.participantId))];
+      const text = t('download.of', { who: whose.join(', '), container: f.container, size: bytes(f.bytes) });
+      return html`<a class="button" href=${f.downloadUrl} download aria-label=${t('download.label', { text })} data-file=${f.id}>
+        ${icons.download} ${files.length > 1 ? text : t('download.one', { container: f.container, size: bytes(f.bytes) })}
+      </a>`;
+    });
+  }
+
+  gaps() {
+    const gaps = this.recording.tracks
+      .flatMap((track) => track.gaps.map((gap) => ({ ...gap, track })))
+      .sort((a, b) => a.startMs - b.startMs);
+    if (gaps.length === 0) return nothing;
+    return html`
+      <details class="gaps">
+        <summary>${t('gaps', { n: gaps.length })}</summary>
+        <table class="small">
+          <thead>
+            <tr>
+              <th scope="col">${t('gaps.from')}</th>
+              <th scope="col">${t('gaps.length')}</th>
+              <th scope="col">${t('gaps.cause')}</th>
+              <th scope="col">${t('gaps.track')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${gaps.slice(0, mostGaps).map(
+              (g) => html`<tr>
+                <td><button class="link" @click=${() => this.seek(g.startMs)} title=${t('gaps.seek')}>${fine(g.startMs)}</button></td>
+                <td>${t('seconds', { s: ((g.endMs - g.startMs) / 1000).toFixed(2) })}</td>
+                <td>
+                  <span class="swatch gap-${g.cause}"></span> ${label('cause', g.cause)}
+                  ${g.by ? html`<span class="muted">${t('gaps.by', { by: g.by, reason: g.reason })}</span>` : nothing}
+                </td>
+                <td>${g.track.participantId}, ${label('media', g.track.media)}</td>
+              </tr>`,
+            )}
+          </tbody>
+        </table>
+        ${gaps.length > mostGaps ? html`<p class="muted">${t('gaps.more', { n: gaps.length - mostGaps })}</p>` : nothing}
+      </details>
+    `;
+  }
+
+  seek(ms) {
+    this.querySelector('rv-player').seek(ms / 1000);
+  }
+
+  tracks() {
+    const { tracks, files } = this.recording;
+    if (tracks.length === 0) return nothing;
+    const fileOf = (track) => files.find((f) => f.id === track.fileId);
+    return html`
+      <details>
+        <summary>${t('tracks', { n: tracks.length })}</summary>
+        <div class="table-frame" tabindex="0" role="group" aria-label=${t('tracks', { n: tracks.length })}>
+          <table class="small">
+            <thead>
+              <tr>
+                <th scope="col">${t('tracks.participant')}</th>
+                <th scope="col">${t('tracks.role')}</th>
+                <th scope="col">${t('tracks.type')}</th>
+                <th scope="col">${t('tracks.media')}</th>
+                <th scope="col">${t('tracks.codec')}</th>
+                <th scope="col" class="number">${t('tracks.offset')}</th>
+                <th scope="col" class="number">${t('tracks.duration')}</th>
+                <th scope="col">${t('tracks.file')}</th>
+              </tr>
+            </thead>
+            <tbody>
+              ${tracks.map(
+                (track) => html`<tr>
+                  <td>${track.participantId}</td>
+                  <td>${label('role', track.role)}</td>
+                  <td>${label('type', track.type)}</td>
+                  <td>${label('media', track.media)}</td>
+                  <td>${label('codec', track.codec)}</td>
+                  <td class="number">${fine(track.offsetMs)}</td>
+                  <td class="number">${fine(track.durationMs)}</td>
+                  <td title=${fileOf(track)?.sha256 ? `SHA-256 ${fileOf(track).sha256}` : track.fileId}>
+                    ${shortId(track.fileId)}, ${track.lane}
+                  </td>
+                </tr>`,
+              )}
+            </tbody>
+          </table>
+        </div>
+      </details>
+    `;
+  }
+}
+customElements.define('rv-recording', Recording);

@@ -1,0 +1,23 @@
+import { html, nothing } from 'lit';
+import { repeat } from 'lit-html/directives/repeat.js';
+import { Element } from '../lib/element.js';
+import { t } from '../lib/text.js';
+import './recording.js';
+import './watch.js';
+
+// Recordings is the tab of a session's recordings, newest first, with a live
+// view while somebody publishes.
+class Recordings extends Element {
+  static properties = { session: { attribute: false }, recordings: { attribute: false } };
+
+  render() {
+    const list = this.recordings.toReversed();
+    return html`
+      ${this.session.live ? html`<rv-watch .session=${this.session}></rv-watch>` : nothing}
+      ${list.length === 0
+        ? html`<p class="nothing">${t(this.session.live ? 'recordings.notYet' : 'recordings.none')}</p>`
+        : repeat(list, (r) => r.id, (r) => html`<rv-recording .recording=${r}></rv-recording>`)}
+    `;
+  }
+}
+customElements.define('rv-recordings', Recordings);
