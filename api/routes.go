@@ -1,0 +1,103 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/reelvault/reelvault"
+)
+
+// Where things are.
+const (
+	apiPrefix   = "/api/v1"
+	mediaPrefix = "/media/"
+)
+
+// mountRest adds what is no operation: the answer to other methods on the
+// paths of operations, to unknown paths, the documents and the pages.
+func (s *Server) mountRest(mux *http.ServeMux, spec *huma.OpenAPI) {
+	for path, item := range spec.Paths {
+		mux.Handle(path, s.otherMethods(item))
+	}
+	s.mountDocs(mux)
+	unknown := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, reelvault.Errorf(reelvault.NotFound, "no such path"))
+	})
+	mux.Handle("/api/", unknown)
+	mux.Handle(mediaPrefix, unknown)
+	if s.Pages == nil {
+		mux.Handle("/", unknown)
+		return
+	}
+	mux.Handle("/", s.Pages)
+}
+
+// otherMethods answers OPTIONS, and 405 to methods that the path lacks.
+func (s *Server) otherMethods(item *huma.PathItem) http.HandlerFunc {
+	methods, cross := methodsOf(item)
+	allow := strings.Join(methods, ", ")
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allow)
+		if cross {
+			allowOrigins(w.Header())
+		}
+		if r.Method != http.MethodOptions {
+			s.fail(w, r, httpProblem(r.Context(), http.StatusMethodNotAllowed, "this path takes "+allow))
+			return
+		}
+		if !cross {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		h := w.Header()
+		h.Set("Access-Control-Allow-Methods", allow)
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, Request-Id")
+		h.Set("Access-Control-Max-Age", "7200") // the most that Chromium heeds
+		if item.Post != nil {
+			h.Set("Accept-Post", sdpType)
+		} else {
+			h.Set("Accept-Patch", fragmentType)
+		}
+		w.WriteHeader(http.StatusOK) // RFC 9725, section 4.2, wants 200
+	}
+}
+
+// methodsOf lists the methods of a path, and says whether pages of other
+// origins may use it.
+func methodsOf(item *huma.PathItem) ([]string, bool) {
+	methods := []string{http.MethodOptions}
+	cross := false
+	for method, op := range operationsOf(item) {
+		methods = append(methods, method)
+		if method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+		cross = cross || rules[op.OperationID].cross
+	}
+	slices.Sort(methods)
+	return methods, cross
+}
+
+func operationsOf(item *huma.PathItem) map[string]*huma.Operation {
+	all := map[string]*huma.Operation{
+		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put,
+		http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
+	}
+	for method, op := range all {
+		if op == nil {
+			delete(all, method)
+		}
+	}
+	return all
+}
+
+// allowOrigins lets pages of any origin read the answer. They can't use a
+// sign-in of ours: without Access-Control-Allow-Credentials no cookie is sent,
+// so all they have is a token or ticket they were given.
+func allowOrigins(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link, Accept-Patch, Request-Id, Retry-After")
+}

@@ -1,0 +1,200 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/reelvault/reelvault"
+)
+
+// rule says who may call an operation. Exactly one of open, signedIn and
+// scopes is set.
+type rule struct {
+	open     string              // why nobody has to show a credential
+	signedIn bool                // any valid credential will do
+	scopes   []reelvault.Scope   // any one of them will do
+	tickets  []reelvault.Purpose // tickets that are taken, each in its own session only
+	target   string              // the kind of thing that {id} names, for the audit log
+	cross    bool                // pages of other origins may call it (RFC 9725, section 4.2)
+}
+
+// The tickets that are good for what the Recordings tab does, and for
+// publishing and watching.
+var (
+	tabTickets     = []reelvault.Purpose{reelvault.PurposeTab}
+	publishTickets = []reelvault.Purpose{reelvault.PurposePublish}
+	watchTickets   = []reelvault.Purpose{reelvault.PurposeWatch, reelvault.PurposeTab}
+)
+
+// rules is the whole of who may do what. Handlers add only what depends on a
+// request's content, and only to refuse more.
+var rules = map[string]rule{
+	"getHealth":  {open: "tells nothing but that the program runs"},
+	"getReady":   {open: "load balancers ask it"},
+	"getMetrics": {scopes: []reelvault.Scope{reelvault.ScopeSystem}},
+	"getMedia":   {open: "the ticket in the path is the credential"},
+
+	"signIn":  {open: "is how one gets a credential"},
+	"signOut": {signedIn: true},
+	"getMe":   {signedIn: true},
+
+	"createTenant":      {scopes: []reelvault.Scope{reelvault.ScopeSystem}},
+	"listTenants":       {scopes: []reelvault.Scope{reelvault.ScopeSystem}},
+	"getTenant":         {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin, reelvault.ScopeSystem}, target: "tenant"},
+	"updateTenant":      {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin, reelvault.ScopeSystem}, target: "tenant"},
+	"createTenantToken": {scopes: []reelvault.Scope{reelvault.ScopeSystem}, target: "tenant"},
+
+	"createToken": {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin}},
+	"listTokens":  {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin}},
+	"deleteToken": {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin}, target: "token"},
+	"listAudit":   {scopes: []reelvault.Scope{reelvault.ScopeAuditRead}},
+
+	"createSession": {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}},
+	"listSessions":  {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}},
+	"getSession":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "session"},
+	"endSession":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}, target: "session"},
+	"createTicket": {scopes: []reelvault.Scope{
+		reelvault.ScopeIngest, reelvault.ScopeRecordingsWatch, reelvault.ScopeSessionsRead,
+	}, target: "session"},
+
+	"listRecordings":  {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "session"},
+	"getRecording":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "recording"},
+	"pauseRecording":  {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording"},
+	"resumeRecording": {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording"},
+	"stopRecording":   {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording"},
+	"deleteRecording": {scopes: []reelvault.Scope{reelvault.ScopeRecordingsDelete}, target: "recording"},
+
+	"whipPublish": {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: publishTickets, target: "session", cross: true},
+	"whipPatch":   {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: publishTickets, target: "session", cross: true},
+	"whipDelete":  {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: publishTickets, target: "session", cross: true},
+	"whepWatch":   {scopes: []reelvault.Scope{reelvault.ScopeRecordingsWatch}, tickets: watchTickets, target: "session", cross: true},
+	"whepPatch":   {scopes: []reelvault.Scope{reelvault.ScopeRecordingsWatch}, tickets: watchTickets, target: "session", cross: true},
+	"whepDelete":  {scopes: []reelvault.Scope{reelvault.ScopeRecordingsWatch}, tickets: watchTickets, target: "session", cross: true},
+}
+
+// Bodies are small: SDP of a browser with every codec is about 12 KiB.
+const (
+	maxBody         = 64 << 10
+	bodyReadTimeout = 5 * time.Second
+)
+
+// register adds an operation with its rule. An operation without one panics:
+// that is a mistake of ours, found at the first start.
+func register[I, O any](s *Server, api huma.API, op huma.Operation, handle func(context.Context, *caller, *I) (*O, error)) {
+	r, ok := rules[op.OperationID]
+	if !ok {
+		panic("operation " + op.OperationID + " has no rule")
+	}
+	op.MaxBodyBytes = maxBody + 1 // Huma refuses a body of exactly this size, too
+	op.BodyReadTimeout = bodyReadTimeout
+	op.Middlewares = append(op.Middlewares, s.guard(op.OperationID, r))
+	documentRule(api.OpenAPI(), &op, r)
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		c := callerOf(ctx)
+		out, err := handle(ctx, c, in)
+		if err != nil {
+			s.auditDenial(ctx, c, err)
+			return nil, s.problemOf(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// guard lets pass who may call the operation.
+func (s *Server) guard(operation string, r rule) func(huma.Context, func(huma.Context)) {
+	return func(hc huma.Context, next func(huma.Context)) {
+		req, w := humago.Unwrap(hc)
+		if r.cross {
+			allowOrigins(w.Header())
+		}
+		c := &caller{address: addressOf(req.Context()), operation: operation, target: targetOf(r, req)}
+		if err := s.admit(w, req, r, c); err != nil {
+			s.auditDenial(req.Context(), c, err)
+			s.fail(w, req, err)
+			return
+		}
+		next(huma.WithValue(hc, callerKey{}, c))
+	}
+}
+
+// admit finds out who calls and whether r lets them.
+func (s *Server) admit(w http.ResponseWriter, req *http.Request, r rule, c *caller) error {
+	if r.open != "" {
+		return s.checkOrigin(req) // or another site could sign its visitor in as somebody
+	}
+	if err := s.authenticate(w, req, c); err != nil {
+		return err
+	}
+	if err := s.credentials.take(c.credential.ID, s.now()); err != nil {
+		return err
+	}
+	if r.signedIn {
+		return nil
+	}
+	if !slices.ContainsFunc(r.scopes, c.Can) {
+		return missingScope(r.scopes)
+	}
+	if c.credential.Kind != reelvault.CredentialTicket {
+		return nil
+	}
+	if !slices.Contains(r.tickets, c.credential.Purpose) {
+		return reelvault.Errorf(reelvault.Forbidden, "a ticket to %s is not good for this", c.credential.Purpose)
+	}
+	if r.target == "session" && c.credential.SessionID != req.PathValue("id") {
+		return reelvault.Errorf(reelvault.NotFound, "the ticket is for another session")
+	}
+	return nil
+}
+
+func missingScope(scopes []reelvault.Scope) error {
+	return reelvault.Errorf(reelvault.Forbidden, "this needs the scope %s", strings.Join(scopeNames(scopes), " or "))
+}
+
+func scopeNames(scopes []reelvault.Scope) []string {
+	names := make([]string, len(scopes))
+	for i, sc := range scopes {
+		names[i] = string(sc)
+	}
+	return names
+}
+
+// documentRule writes r into the OpenAPI document.
+func documentRule(spec *huma.OpenAPI, op *huma.Operation, r rule) {
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	op.Responses["default"] = problemResponse(spec.Components.Schemas)
+	op.Extensions = map[string]any{}
+	op.Security = []map[string][]string{}
+	if r.open != "" {
+		op.Extensions["x-reelvault-open"] = r.open
+		return
+	}
+	names := scopeNames(r.scopes)
+	op.Security = append(op.Security, map[string][]string{"bearer": names}, map[string][]string{"cookie": names})
+	op.Extensions["x-reelvault-scopes"] = names
+	purposes := make([]string, len(r.tickets))
+	for i, p := range r.tickets {
+		purposes[i] = string(p)
+	}
+	op.Extensions["x-reelvault-tickets"] = purposes
+}
+
+// targetOf names what the request is about, for the audit log. A name that
+// can't be an id of ours is left out: it is the client's to choose.
+func targetOf(r rule, req *http.Request) string {
+	if r.target == "" {
+		return ""
+	}
+	id := req.PathValue("id")
+	if !validID(id) {
+		id = "?"
+	}
+	return r.target + "/" + id
+}

@@ -1,0 +1,168 @@
+package api
+
+import (
+	"context"
+	"mime"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
+)
+
+// The media types of WHIP and WHEP.
+const (
+	sdpType      = "application/sdp"
+	fragmentType = "application/trickle-ice-sdpfrag"
+)
+
+// The sources of a publisher.
+const (
+	sourceCamera = "camera"
+	sourceScreen = "screen"
+)
+
+// connectionInput names a connection that an offer opened.
+type connectionInput struct {
+	idInput
+	Connection string `path:"connection" doc:"Last part of the Location of the answer"`
+}
+
+type fragmentInput struct {
+	connectionInput
+	ContentType string `header:"Content-Type"`
+	IfMatch     string `header:"If-Match" maxLength:"256" doc:"The ETag of the ICE session, or * for an ICE restart"`
+	RawBody     []byte `contentType:"application/trickle-ice-sdpfrag"`
+}
+
+// sdpOutput is an answer, or the fragment after an ICE restart.
+type sdpOutput struct {
+	Status      int
+	ContentType string   `header:"Content-Type"`
+	Location    string   `header:"Location"`
+	ETag        string   `header:"ETag"`
+	AcceptPatch string   `header:"Accept-Patch"`
+	Link        []string `header:"Link" doc:"ICE servers (RFC 9725, section 4.6)"`
+	Body        []byte
+}
+
+// hungUp answers a DELETE with 200 (RFC 9725, section 4.2).
+type hungUp struct {
+	Status int
+}
+
+// connectionErrors documents an answer that is SDP.
+func sdpResponse(status, description, contentType string) map[string]*huma.Response {
+	return map[string]*huma.Response{status: {
+		Description: description,
+		Content:     map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}}
+}
+
+// wantType refuses a body of another media type (RFC 9725, section 4.2).
+func wantType(got, want string) error {
+	if t, _, err := mime.ParseMediaType(got); err != nil || t != want {
+		return reelvault.Errorf(reelvault.Unsupported, "the body has to be %s", want)
+	}
+	return nil
+}
+
+// takeOffer counts an offer against the limits: each costs keys and sockets.
+func (s *Server) takeOffer(c *caller) error {
+	if err := s.offers.take(bucketOf(c.address), s.now()); err != nil {
+		return err
+	}
+	if c.credential.Kind != reelvault.CredentialTicket {
+		return nil
+	}
+	return s.tickets.take(c.credential.ID, s.now())
+}
+
+// liveSession gives a session that offers may be made in: one that goes on,
+// of a tenant with the feature av.
+func (s *Server) liveSession(ctx context.Context, c *caller, id string) (reelvault.Session, error) {
+	session, err := s.session(ctx, c, id)
+	if err != nil {
+		return reelvault.Session{}, err
+	}
+	tenant, err := s.Catalog.Tenant(ctx, c.TenantID)
+	if err != nil {
+		return reelvault.Session{}, err
+	}
+	if !tenant.Features.AV {
+		return reelvault.Session{}, reelvault.Errorf(reelvault.Forbidden, "audio and video are switched off for this tenant")
+	}
+	if !session.Status.Live() {
+		return reelvault.Session{}, reelvault.Errorf(reelvault.Conflict, "the session is %s", session.Status)
+	}
+	return session, nil
+}
+
+// created answers an offer. path is where the connection is found from now on.
+func (s *Server) created(a media.Answer, path string) *sdpOutput {
+	return &sdpOutput{
+		Status: http.StatusCreated, ContentType: sdpType, Location: path + "/" + a.ID, ETag: a.ETag,
+		AcceptPatch: fragmentType, Link: s.Gateway.ICEServers(), Body: []byte(a.SDP),
+	}
+}
+
+// offerError turns an offer that we can't serve into what RFC 9725 wants: an
+// offer without a codec of ours is 422 (sections 4.4.2 and 4.4.3), where 415
+// would mean that the body is no SDP.
+func offerError(err error) error {
+	if err == nil || reelvault.KindOf(err) != reelvault.Unsupported {
+		return err
+	}
+	return &reelvault.Error{Kind: reelvault.Invalid, Message: "the offer has no codec that we take", Location: "body", Cause: err}
+}
+
+// patch takes a trickle or ICE restart fragment (RFC 9725, section 4.3).
+func (s *Server) patch(ctx context.Context, c *caller, in *fragmentInput) (*sdpOutput, error) {
+	if err := wantType(in.ContentType, fragmentType); err != nil {
+		return nil, err
+	}
+	if _, err := s.session(ctx, c, in.ID); err != nil {
+		return nil, err
+	}
+	if in.IfMatch == "" {
+		return nil, httpProblem(ctx, http.StatusPreconditionRequired, "this needs an If-Match header")
+	}
+	a, err := s.Gateway.Patch(ctx, in.ID, in.Connection, in.IfMatch, string(in.RawBody))
+	if err != nil {
+		return nil, err
+	}
+	if a.SDP == "" {
+		return &sdpOutput{Status: http.StatusNoContent}, nil // no ETag here (RFC 9725, section 4.3.2)
+	}
+	return &sdpOutput{Status: http.StatusOK, ContentType: fragmentType, ETag: a.ETag, Body: []byte(a.SDP)}, nil
+}
+
+// hangUp ends a connection. It heeds no If-Match (RFC 9725, section 4.3.1).
+func (s *Server) hangUp(ctx context.Context, c *caller, in *connectionInput) (*hungUp, error) {
+	if _, err := s.session(ctx, c, in.ID); err != nil {
+		return nil, err
+	}
+	if err := s.Gateway.Hangup(ctx, in.ID, in.Connection); err != nil {
+		return nil, err
+	}
+	return &hungUp{Status: http.StatusOK}, nil
+}
+
+// registerConnection adds the operations on a connection, which are the same
+// for both directions. name is whip or whep.
+func (s *Server) registerConnection(api huma.API, name, tag string) {
+	path := apiPrefix + "/sessions/{id}/" + name + "/{connection}"
+	register(s, api, huma.Operation{
+		OperationID: name + "Patch", Method: http.MethodPatch, Path: path, Tags: []string{tag},
+		Summary:     "Add candidates, or restart ICE",
+		Description: "204 for candidates; 200 with a fragment and a new ETag after a restart. 428 without If-Match, 412 if it is stale.",
+		Responses:   sdpResponse("200", "ICE was restarted", fragmentType),
+		// The status without a body; the other is documented above.
+		DefaultStatus: http.StatusNoContent,
+	}, s.patch)
+	register(s, api, huma.Operation{
+		OperationID: name + "Delete", Method: http.MethodDelete, Path: path, Tags: []string{tag},
+		Summary: "End the connection", DefaultStatus: http.StatusOK,
+	}, s.hangUp)
+}

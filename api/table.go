@@ -1,0 +1,53 @@
+package api
+
+import (
+	"container/list"
+	"sync"
+)
+
+// table is a map with a limit: when it is full, the entry that was used
+// longest ago makes room. It is safe for use by many goroutines.
+type table[V any] struct {
+	limit int
+
+	mu    sync.Mutex
+	keys  map[string]*list.Element
+	order *list.List // of *entry[V], the latest used in front
+}
+
+type entry[V any] struct {
+	key   string
+	value V
+}
+
+func newTable[V any](limit int) *table[V] {
+	return &table[V]{limit: limit, keys: map[string]*list.Element{}, order: list.New()}
+}
+
+// get gives the value of key, made by fresh if there is none.
+func (t *table[V]) get(key string, fresh func() V) V {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e, ok := t.keys[key]; ok {
+		t.order.MoveToFront(e)
+		return valueOf[V](e)
+	}
+	if t.order.Len() >= t.limit {
+		oldest := t.order.Back()
+		delete(t.keys, keyOf[V](oldest))
+		t.order.Remove(oldest)
+	}
+	v := fresh()
+	t.keys[key] = t.order.PushFront(entry[V]{key, v})
+	return v
+}
+
+func valueOf[V any](e *list.Element) V {
+	v, _ := e.Value.(entry[V])
+	return v.value
+}
+
+func keyOf[V any](e *list.Element) string {
+	v, _ := e.Value.(entry[V])
+	return v.key
+}

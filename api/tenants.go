@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/reelvault/reelvault"
+)
+
+type tenantView struct {
+	ID        string       `json:"id"`
+	Name      string       `json:"name"`
+	Features  featuresView `json:"features"`
+	CreatedAt string       `json:"createdAt" format:"date-time"`
+}
+
+type featuresView struct {
+	AV    bool `json:"av" doc:"Audio, video, screen and file sharing"`
+	Phone bool `json:"phone" doc:"IP telephony"`
+}
+
+func viewTenant(t reelvault.Tenant) tenantView {
+	return tenantView{
+		ID: t.ID, Name: t.Name, CreatedAt: stamp(t.CreatedAt),
+		Features: featuresView{AV: t.Features.AV, Phone: t.Features.Phone},
+	}
+}
+
+type createTenantInput struct {
+	Body struct {
+		Name     string       `json:"name" pattern:"^[a-z0-9-]{1,63}$" doc:"Unique in this installation"`
+		Features featuresView `json:"features"`
+	}
+}
+
+type updateTenantInput struct {
+	idInput
+	Body struct {
+		Features featuresView `json:"features" doc:"Replaces both"`
+	}
+}
+
+func (s *Server) registerTenants(api huma.API) {
+	tags := []string{"Tenants"}
+	register(s, api, huma.Operation{
+		OperationID: "createTenant", Method: http.MethodPost, Path: apiPrefix + "/tenants", Tags: tags,
+		Summary: "Make a tenant", DefaultStatus: http.StatusCreated,
+		Description: "Its first token comes from POST /tenants/{id}/tokens.",
+	}, s.createTenant)
+	register(s, api, huma.Operation{
+		OperationID: "listTenants", Method: http.MethodGet, Path: apiPrefix + "/tenants", Tags: tags,
+		Summary: "List the tenants of this installation",
+	}, func(ctx context.Context, _ *caller, in *pageInput) (*body[page[tenantView]], error) {
+		tenants, next, err := s.Catalog.Tenants(ctx, in.page())
+		if err != nil {
+			return nil, err
+		}
+		items := make([]tenantView, len(tenants))
+		for i, t := range tenants {
+			items[i] = viewTenant(t)
+		}
+		return answer(page[tenantView]{Items: items, Next: next}), nil
+	})
+	register(s, api, huma.Operation{
+		OperationID: "getTenant", Method: http.MethodGet, Path: apiPrefix + "/tenants/{id}", Tags: tags,
+		Summary: "Get a tenant",
+	}, func(ctx context.Context, c *caller, in *idInput) (*body[tenantView], error) {
+		t, err := s.tenant(ctx, c, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return answer(viewTenant(t)), nil
+	})
+	register(s, api, huma.Operation{
+		OperationID: "updateTenant", Method: http.MethodPatch, Path: apiPrefix + "/tenants/{id}", Tags: tags,
+		Summary:     "Switch a tenant's features",
+		Description: "A feature that is off captures nothing more; what exists stays.",
+	}, s.updateTenant)
+}
+
+func (s *Server) createTenant(ctx context.Context, c *caller, in *createTenantInput) (*body[tenantView], error) {
+	t := reelvault.Tenant{
+		ID: newID(), Name: in.Body.Name, CreatedAt: s.now(),
+		Features: reelvault.Features{AV: in.Body.Features.AV, Phone: in.Body.Features.Phone},
+	}
+	if err := s.Catalog.CreateTenant(ctx, t); err != nil {
+		return nil, err
+	}
+	s.auditDone(ctx, c, "tenant/"+t.ID, nil)
+	return answer(viewTenant(t)), nil
+}
+
+func (s *Server) updateTenant(ctx context.Context, c *caller, in *updateTenantInput) (*body[tenantView], error) {
+	if _, err := s.tenant(ctx, c, in.ID); err != nil {
+		return nil, err
+	}
+	f := reelvault.Features{AV: in.Body.Features.AV, Phone: in.Body.Features.Phone}
+	t, err := s.Catalog.SetFeatures(ctx, in.ID, f)
+	if err != nil {
+		return nil, err
+	}
+	s.auditDone(ctx, c, c.target, nil)
+	return answer(viewTenant(t)), nil
+}
+
+// tenant gives a tenant that c may see: its own, or with the scope system any.
+func (s *Server) tenant(ctx context.Context, c *caller, id string) (reelvault.Tenant, error) {
+	if !validID(id) || (id != c.TenantID && !c.Can(reelvault.ScopeSystem)) {
+		return reelvault.Tenant{}, reelvault.Errorf(reelvault.NotFound, "no such tenant")
+	}
+	return s.Catalog.Tenant(ctx, id)
+}

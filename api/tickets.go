@@ -1,0 +1,101 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/reelvault/reelvault"
+)
+
+// How long tickets for sessions live: long enough to open a page and be
+// admitted, short enough that a leaked one is soon worthless.
+const (
+	ticketLife    = 15 * time.Minute
+	maxTicketLife = 12 * time.Hour
+)
+
+// ticketScopes is what each purpose may carry; a ticket gets of these what its
+// issuer has.
+var ticketScopes = map[reelvault.Purpose][]reelvault.Scope{
+	reelvault.PurposePublish: {reelvault.ScopeIngest},
+	reelvault.PurposeWatch:   {reelvault.ScopeRecordingsWatch},
+	reelvault.PurposeTab: {
+		reelvault.ScopeSessionsRead, reelvault.ScopeRecordingsPlay, reelvault.ScopeRecordingsWatch,
+		reelvault.ScopeRecordingsDownload, reelvault.ScopeRecordingsControl,
+	},
+}
+
+type createTicketInput struct {
+	idInput
+	Body struct {
+		Purpose     string `json:"purpose" enum:"publish,watch,tab" doc:"tab is for showing the Recordings tab"`
+		Participant string `json:"participant,omitempty" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"Who publishes; for publish only"`
+		Role        string `json:"role,omitempty" enum:"guest,operator" default:"guest" doc:"As whom; for publish only"`
+		LifeSeconds int    `json:"lifeSeconds,omitempty" minimum:"1" maximum:"43200" default:"900" doc:"How long it is good for"`
+	}
+}
+
+type ticketView struct {
+	ID          string `json:"id"`
+	Purpose     string `json:"purpose" enum:"publish,watch,tab"`
+	SessionID   string `json:"sessionId"`
+	Participant string `json:"participant,omitempty"`
+	Role        string `json:"role,omitempty"`
+	ExpiresAt   string `json:"expiresAt" format:"date-time"`
+	Secret      string `json:"secret" doc:"Shown this once; send it as Authorization: Bearer"`
+}
+
+func (s *Server) registerTickets(api huma.API) {
+	register(s, api, huma.Operation{
+		OperationID: "createTicket", Method: http.MethodPost, Path: apiPrefix + "/sessions/{id}/tickets",
+		Tags: []string{"Sessions"}, DefaultStatus: http.StatusCreated,
+		Summary:     "Make a short-lived ticket for one session",
+		Description: "So that no browser holds an API token. publish needs the scope ingest, watch recordings:watch, tab sessions:read.",
+	}, s.createTicket)
+}
+
+func (s *Server) createTicket(ctx context.Context, c *caller, in *createTicketInput) (*body[ticketView], error) {
+	session, err := s.session(ctx, c, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	purpose := reelvault.Purpose(in.Body.Purpose)
+	wanted := ticketScopes[purpose]
+	if !c.Can(wanted[0]) {
+		return nil, missingScope(wanted[:1])
+	}
+	life := ticketLife
+	if in.Body.LifeSeconds > 0 {
+		life = min(time.Duration(in.Body.LifeSeconds)*time.Second, maxTicketLife)
+	}
+	secret, hash := NewSecret(reelvault.CredentialTicket)
+	cred := reelvault.Credential{
+		ID: newID(), Kind: reelvault.CredentialTicket, TenantID: c.TenantID, Hash: hash,
+		Name: in.Body.Purpose + " ticket of " + c.Name, IssuerID: c.credential.ID, Purpose: purpose, SessionID: session.ID,
+		Scopes:    slices.DeleteFunc(slices.Clone(wanted), func(sc reelvault.Scope) bool { return !c.Can(sc) }),
+		CreatedAt: s.now(), ExpiresAt: s.now().Add(life),
+	}
+	if purpose == reelvault.PurposePublish {
+		if in.Body.Participant == "" {
+			e := reelvault.Errorf(reelvault.Invalid, "a ticket to publish names its participant")
+			e.Location = "body.participant"
+			return nil, e
+		}
+		cred.ParticipantID, cred.Role = in.Body.Participant, reelvault.Role(in.Body.Role)
+	}
+	detail := map[string]string{"purpose": in.Body.Purpose, "ticket": cred.ID}
+	if err := s.audit(ctx, c, c.operation, c.target, detail); err != nil {
+		return nil, err
+	}
+	if err := s.Catalog.CreateCredentials(ctx, []reelvault.Credential{cred}); err != nil {
+		return nil, err
+	}
+	return answer(ticketView{
+		ID: cred.ID, Purpose: in.Body.Purpose, SessionID: session.ID, Participant: cred.ParticipantID,
+		Role: string(cred.Role), ExpiresAt: stamp(cred.ExpiresAt), Secret: secret.Reveal(),
+	}), nil
+}
