@@ -1,0 +1,254 @@
+package testmedia
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/pion/interceptor"
+	"github.com/pion/interceptor/pkg/nack"
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	pion "github.com/pion/webrtc/v4"
+
+	"github.com/reelvault/reelvault"
+)
+
+// Target is a WHIP endpoint of any server.
+type Target struct {
+	URL   string
+	Token string // bearer, or empty
+	Loss  float64 // of the packets that leave, retransmissions too
+}
+
+// Peer is one WHIP publisher.
+type Peer struct {
+	pc       *pion.PeerConnection
+	target   Target
+	location string
+	tracks   map[Stream]*pion.TrackLocalStaticRTP
+	ssrcs    map[Stream]uint32
+}
+
+// Publish offers a clip's streams to a WHIP endpoint (RFC 9725) and returns
+// when the connection stands.
+func Publish(ctx context.Context, target Target, c *Clip) (*Peer, error) {
+	api, err := senderAPI(target.Loss)
+	if err != nil {
+		return nil, err
+	}
+	pc, err := api.NewPeerConnection(pion.Configuration{})
+	if err != nil {
+		return nil, fmt.Errorf("make connection: %w", err)
+	}
+	p := &Peer{pc: pc, target: target, tracks: map[Stream]*pion.TrackLocalStaticRTP{}, ssrcs: map[Stream]uint32{}}
+	if err := p.connect(ctx, c); err != nil {
+		return nil, errors.Join(err, pc.Close())
+	}
+	return p, nil
+}
+
+// senderAPI keeps what a sender needs: retransmission on NACK. Sender reports
+// come from the SendSpec, so that their clock is the spec's.
+func senderAPI(loss float64) (*pion.API, error) {
+	engine := &pion.MediaEngine{}
+	if err := engine.RegisterDefaultCodecs(); err != nil {
+		return nil, fmt.Errorf("register codecs: %w", err)
+	}
+	registry := &interceptor.Registry{}
+	registry.Add(lossy{loss})
+	responder, err := nack.NewResponderInterceptor()
+	if err != nil {
+		return nil, fmt.Errorf("make responder: %w", err)
+	}
+	registry.Add(responder)
+	engine.RegisterFeedback(pion.RTCPFeedback{Type: "nack"}, pion.RTPCodecTypeVideo)
+	engine.RegisterFeedback(pion.RTCPFeedback{Type: "nack"}, pion.RTPCodecTypeAudio)
+	settings := pion.SettingEngine{}
+	settings.SetIncludeLoopbackCandidate(true)
+	settings.SetInterfaceFilter(func(name string) bool { return name == "lo" })
+	return pion.NewAPI(pion.WithMediaEngine(engine), pion.WithInterceptorRegistry(registry), pion.WithSettingEngine(settings)), nil
+}
+
+func (p *Peer) connect(ctx context.Context, c *Clip) error {
+	for stream, f := range c.Formats() {
+		capability := pion.RTPCodecCapability{MimeType: mimeTypes[f.Codec], ClockRate: f.ClockRate, Channels: uint16(f.Channels)}
+		track, err := pion.NewTrackLocalStaticRTP(capability, fmt.Sprint("track", stream), "publisher")
+		if err != nil {
+			return fmt.Errorf("make track: %w", err)
+		}
+		sender, err := p.pc.AddTrack(track)
+		if err != nil {
+			return fmt.Errorf("add track: %w", err)
+		}
+		go discardRTCP(sender) // ends with the connection
+		p.tracks[stream] = track
+		p.ssrcs[stream] = uint32(sender.GetParameters().Encodings[0].SSRC)
+	}
+	connected := make(chan struct{})
+	failed := make(chan struct{})
+	p.pc.OnConnectionStateChange(func(s pion.PeerConnectionState) {
+		switch s {
+		case pion.PeerConnectionStateConnected:
+			close(connected)
+		case pion.PeerConnectionStateFailed:
+			close(failed)
+		default:
+		}
+	})
+	if err := p.negotiate(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-connected:
+		return nil
+	case <-failed:
+		return errors.New("the connection failed")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var mimeTypes = map[reelvault.Codec]string{
+	reelvault.Opus: pion.MimeTypeOpus, reelvault.VP8: pion.MimeTypeVP8, reelvault.VP9: pion.MimeTypeVP9,
+	reelvault.H264: pion.MimeTypeH264, reelvault.H265: pion.MimeTypeH265, reelvault.AV1: pion.MimeTypeAV1,
+}
+
+func (p *Peer) negotiate(ctx context.Context) error {
+	offer, err := p.pc.CreateOffer(nil)
+	if err != nil {
+		return fmt.Errorf("make offer: %w", err)
+	}
+	gathered := pion.GatheringCompletePromise(p.pc)
+	if err := p.pc.SetLocalDescription(offer); err != nil {
+		return fmt.Errorf("set offer: %w", err)
+	}
+	<-gathered
+	response, body, err := p.request(ctx, http.MethodPost, p.target.URL, []byte(p.pc.LocalDescription().SDP))
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusCreated {
+		return fmt.Errorf("post offer: %s: %s", response.Status, bytes.TrimSpace(body))
+	}
+	base, err := url.Parse(p.target.URL)
+	if err != nil {
+		return fmt.Errorf("parse target: %w", err)
+	}
+	location, err := base.Parse(response.Header.Get("Location"))
+	if err != nil {
+		return fmt.Errorf("parse location: %w", err)
+	}
+	p.location = location.String()
+	if err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: string(body)}); err != nil {
+		return fmt.Errorf("set answer: %w", err)
+	}
+	return nil
+}
+
+func (p *Peer) request(ctx context.Context, method, target string, body []byte) (*http.Response, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, fmt.Errorf("make request: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/sdp")
+	if p.target.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+p.target.Token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	answer, err := io.ReadAll(response.Body)
+	return response, answer, err
+}
+
+// Send sends at the times that sent says, from now on, and gives how many
+// packets left, and by how much the latest was late.
+func (p *Peer) Send(ctx context.Context, sent []Sent) (packets int, late time.Duration, err error) {
+	start := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for _, s := range sent {
+		if wait := time.Until(start.Add(s.At)); wait > 0 {
+			timer.Reset(wait)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return packets, late, ctx.Err()
+			}
+		} else {
+			late = max(late, -wait)
+		}
+		if err := p.sendOne(s); err != nil {
+			return packets, late, err
+		}
+		if s.Report == nil {
+			packets++
+		}
+	}
+	return packets, late, nil
+}
+
+func (p *Peer) sendOne(s Sent) error {
+	if s.Report != nil {
+		return p.pc.WriteRTCP([]rtcp.Packet{&rtcp.SenderReport{SSRC: p.ssrcs[s.Stream], NTPTime: s.Report.NTP, RTPTime: s.Report.RTP}})
+	}
+	return p.tracks[s.Stream].WriteRTP(&rtp.Packet{
+		Header: rtp.Header{
+			Version: 2, SequenceNumber: s.Packet.SequenceNumber, Timestamp: s.Packet.Timestamp, Marker: s.Packet.Marker,
+		},
+		Payload: s.Packet.Payload,
+	})
+}
+
+// Vanish closes the connection without a word to the server.
+func (p *Peer) Vanish() error { return p.pc.Close() }
+
+// Close says goodbye (RFC 9725, section 4.2) and closes the connection.
+func (p *Peer) Close(ctx context.Context) error {
+	response, body, err := p.request(ctx, http.MethodDelete, p.location, nil)
+	if err == nil && response.StatusCode >= http.StatusMultipleChoices {
+		err = fmt.Errorf("delete connection: %s: %s", response.Status, bytes.TrimSpace(body))
+	}
+	return errors.Join(err, p.pc.Close())
+}
+
+func discardRTCP(s *pion.RTPSender) {
+	buffer := make([]byte, 1500)
+	for {
+		if _, _, err := s.Read(buffer); err != nil {
+			return
+		}
+	}
+}
+
+// lossy is an interceptor next to the network that loses packets.
+type lossy struct{ loss float64 }
+
+// NewInterceptor implements interceptor.Factory.
+func (l lossy) NewInterceptor(string) (interceptor.Interceptor, error) {
+	return &lossyLink{loss: l.loss}, nil
+}
+
+type lossyLink struct {
+	interceptor.NoOp
+	loss float64
+}
+
+// BindLocalStream implements interceptor.Interceptor.
+func (l *lossyLink) BindLocalStream(_ *interceptor.StreamInfo, next interceptor.RTPWriter) interceptor.RTPWriter {
+	return interceptor.RTPWriterFunc(func(h *rtp.Header, payload []byte, a interceptor.Attributes) (int, error) {
+		if l.loss > 0 && rand.Float64() < l.loss {
+			return len(payload), nil
+		}
+		return next.Write(h, payload, a)
+	})
+}
