@@ -129,7 +129,7 @@ func (s *Server) registerAudit(api huma.API) {
 	}, func(ctx context.Context, c *caller, in *pageInput) (*body[page[auditEvent]], error) {
 		events, next, err := s.Catalog.Audit(ctx, c.TenantID, in.page())
 		if err != nil {
-			return nil, err
+			return nil, cursorError(err)
 		}
 		items := make([]auditEvent, len(events))
 		for i, e := range events {

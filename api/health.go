@@ -49,6 +49,7 @@ func (s *Server) registerHealth(api huma.API) {
 	register(s, api, huma.Operation{
 		OperationID: "getReady", Method: http.MethodGet, Path: "/readyz", Tags: tags, Summary: "Whether it takes new recordings",
 		Description: "503 only if a part is down without which none can be taken; a store that is down is degraded and 200.",
+		Responses:   map[string]*huma.Response{"503": jsonResponse("No new recording can be taken", "Ready")},
 	}, func(ctx context.Context, _ *caller, _ *struct{}) (*readyOutput, error) {
 		return viewHealth(s.Health(ctx)), nil
 	})

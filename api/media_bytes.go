@@ -72,13 +72,9 @@ func mediaName(f reelvault.File) string { return f.ID + "." + string(f.Container
 // belongs to the person who got it, and dies with the credential that did.
 func (s *Server) mediaTicket(c *caller, f reelvault.File, p reelvault.Purpose) (reelvault.Credential, string) {
 	secret, hash := NewSecret(reelvault.CredentialTicket)
-	issuer := c.credential.ID
-	if c.credential.Kind == reelvault.CredentialTicket {
-		issuer = c.credential.IssuerID // so that revoking what issued the ticket ends this one, too
-	}
 	cred := reelvault.Credential{
 		ID: newID(), Kind: reelvault.CredentialTicket, TenantID: c.TenantID, Hash: hash, Name: c.Name,
-		PersonID: c.credential.PersonID, IssuerID: issuer, Purpose: p, FileID: f.ID,
+		PersonID: c.credential.PersonID, IssuerID: c.credential.ID, Purpose: p, FileID: f.ID,
 		CreatedAt: s.now(), ExpiresAt: s.now().Add(mediaTicketLife),
 	}
 	return cred, mediaPrefix + secret.Reveal() + "/" + mediaName(f)

@@ -9,6 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+const schemaPrefix = "#/components/schemas/"
+
 func (s *Server) humaConfig() huma.Config {
 	version := s.Version
 	if version == "" {
@@ -25,7 +27,7 @@ func (s *Server) humaConfig() huma.Config {
 					"What belongs to another tenant does not exist.",
 			},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
+				Schemas: huma.NewMapRegistry(schemaPrefix, schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"bearer": {Type: "http", Scheme: "bearer", Description: "An API token or a ticket"},
 					"cookie": {
@@ -45,6 +47,13 @@ func (s *Server) humaConfig() huma.Config {
 // schemaName names a schema after what it shows: our types that do end in View.
 func schemaName(t reflect.Type, hint string) string {
 	return strings.ReplaceAll(huma.DefaultSchemaNamer(t, hint), "View", "")
+}
+
+// jsonResponse documents a second answer that has the shape of a schema.
+func jsonResponse(description, schema string) *huma.Response {
+	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
+		"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + schema}},
+	}}
 }
 
 // finishSpec renders the document once all operations are there. Huma's own

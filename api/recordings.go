@@ -10,7 +10,7 @@ import (
 )
 
 type pauseInput struct {
-	idInput
+	ID   string `path:"id"`
 	Body struct {
 		Reason string `json:"reason" minLength:"1" maxLength:"200" doc:"Why; kept with the gap"`
 	}

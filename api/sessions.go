@@ -67,8 +67,9 @@ type createSessionOutput struct {
 }
 
 type listSessionsInput struct {
-	pageInput
-	Live optional[bool] `query:"live" doc:"Only live ones, or only ended ones"`
+	Limit  int            `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many at most"`
+	Cursor string         `query:"cursor" maxLength:"512" doc:"What the page before gave as next"`
+	Live   optional[bool] `query:"live" doc:"Only live ones, or only ended ones"`
 }
 
 func (s *Server) registerSessions(api huma.API) {
@@ -77,6 +78,7 @@ func (s *Server) registerSessions(api huma.API) {
 		OperationID: "createSession", Method: http.MethodPost, Path: apiPrefix + "/sessions", Tags: tags,
 		Summary: "Make a session, or get the one with this externalId", DefaultStatus: http.StatusCreated,
 		Description: "201 if it is new; 200 with the session as it is if the externalId is known.",
+		Responses:   map[string]*huma.Response{"200": jsonResponse("The externalId is known", "Session")},
 	}, s.createSession)
 	register(s, api, huma.Operation{
 		OperationID: "listSessions", Method: http.MethodGet, Path: apiPrefix + "/sessions", Tags: tags,
@@ -119,9 +121,9 @@ func (s *Server) createSession(ctx context.Context, c *caller, in *createSession
 
 func (s *Server) listSessions(ctx context.Context, c *caller, in *listSessionsInput) (*body[page[sessionView]], error) {
 	filter := storage.SessionFilter{TenantID: c.TenantID, Live: in.Live.pointer()}
-	sessions, next, err := s.Catalog.Sessions(ctx, filter, in.page())
+	sessions, next, err := s.Catalog.Sessions(ctx, filter, pageInput{in.Limit, in.Cursor}.page())
 	if err != nil {
-		return nil, err
+		return nil, cursorError(err)
 	}
 	items := make([]sessionView, len(sessions))
 	for i, session := range sessions {

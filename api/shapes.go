@@ -1,9 +1,13 @@
 package api
 
 import (
+	"errors"
 	"reflect"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/storage"
 )
 
@@ -39,7 +43,18 @@ type pageInput struct {
 
 func (p pageInput) page() storage.Page { return storage.Page{After: p.Cursor, Limit: p.Limit} }
 
-// idInput names the thing that an operation is about.
+// cursorError says where in the request an unreadable cursor stands, which the
+// catalog can't know.
+func cursorError(err error) error {
+	var e *reelvault.Error
+	if !errors.As(err, &e) || e.Kind != reelvault.Invalid {
+		return err
+	}
+	return &reelvault.Error{Kind: e.Kind, Message: e.Message, Location: "query.cursor", Cause: err}
+}
+
+// idInput names the thing that an operation is about. Inputs with more fields
+// repeat it: Huma does not look into embedded types that are not exported.
 type idInput struct {
 	ID string `path:"id"`
 }
@@ -48,6 +63,11 @@ type idInput struct {
 type optional[T any] struct {
 	Value T
 	Set   bool
+}
+
+// Schema implements huma.SchemaProvider: the document knows the value only.
+func (o *optional[T]) Schema(r huma.Registry) *huma.Schema {
+	return huma.SchemaFromType(r, reflect.TypeFor[T]())
 }
 
 // Receiver implements huma.ParamWrapper.

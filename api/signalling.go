@@ -25,12 +25,13 @@ const (
 
 // connectionInput names a connection that an offer opened.
 type connectionInput struct {
-	idInput
+	ID         string `path:"id"`
 	Connection string `path:"connection" doc:"Last part of the Location of the answer"`
 }
 
 type fragmentInput struct {
-	connectionInput
+	ID          string `path:"id"`
+	Connection  string `path:"connection" doc:"Last part of the Location of the answer"`
 	ContentType string `header:"Content-Type"`
 	IfMatch     string `header:"If-Match" maxLength:"256" doc:"The ETag of the ICE session, or * for an ICE restart"`
 	RawBody     []byte `contentType:"application/trickle-ice-sdpfrag"`

@@ -36,7 +36,7 @@ type createTenantInput struct {
 }
 
 type updateTenantInput struct {
-	idInput
+	ID   string `path:"id"`
 	Body struct {
 		Features featuresView `json:"features" doc:"Replaces both"`
 	}
@@ -55,7 +55,7 @@ func (s *Server) registerTenants(api huma.API) {
 	}, func(ctx context.Context, _ *caller, in *pageInput) (*body[page[tenantView]], error) {
 		tenants, next, err := s.Catalog.Tenants(ctx, in.page())
 		if err != nil {
-			return nil, err
+			return nil, cursorError(err)
 		}
 		items := make([]tenantView, len(tenants))
 		for i, t := range tenants {

@@ -30,7 +30,7 @@ var ticketScopes = map[reelvault.Purpose][]reelvault.Scope{
 }
 
 type createTicketInput struct {
-	idInput
+	ID   string `path:"id"`
 	Body struct {
 		Purpose     string `json:"purpose" enum:"publish,watch,tab" doc:"tab is for showing the Recordings tab"`
 		Participant string `json:"participant,omitempty" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"Who publishes; for publish only"`

@@ -19,7 +19,7 @@ type tokenView struct {
 	ExpiresAt string   `json:"expiresAt,omitempty" format:"date-time" doc:"Absent: never"`
 }
 
-type newTokenView struct {
+type issuedTokenView struct {
 	tokenView
 	Secret string `json:"secret" doc:"Shown this once; send it as Authorization: Bearer"`
 }
@@ -31,19 +31,19 @@ func viewToken(c reelvault.Credential) tokenView {
 	}
 }
 
-type newToken struct {
+type tokenRequest struct {
 	Name      string     `json:"name" minLength:"1" maxLength:"100" doc:"What lists, logs and the audit show"`
 	Scopes    []string   `json:"scopes" nullable:"false" minItems:"1" maxItems:"32" doc:"At most the maker's own"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty" doc:"Absent: never"`
 }
 
 type createTokenInput struct {
-	Body newToken
+	Body tokenRequest
 }
 
 type createTenantTokenInput struct {
-	idInput
-	Body newToken
+	ID   string `path:"id"`
+	Body tokenRequest
 }
 
 func (s *Server) registerTokens(api huma.API) {
@@ -51,14 +51,14 @@ func (s *Server) registerTokens(api huma.API) {
 	register(s, api, huma.Operation{
 		OperationID: "createToken", Method: http.MethodPost, Path: apiPrefix + "/tokens", Tags: tags,
 		Summary: "Make an API token", DefaultStatus: http.StatusCreated,
-	}, func(ctx context.Context, c *caller, in *createTokenInput) (*body[newTokenView], error) {
+	}, func(ctx context.Context, c *caller, in *createTokenInput) (*body[issuedTokenView], error) {
 		return s.createToken(ctx, c, c.TenantID, in.Body)
 	})
 	register(s, api, huma.Operation{
 		OperationID: "createTenantToken", Method: http.MethodPost, Path: apiPrefix + "/tenants/{id}/tokens", Tags: tags,
 		Summary: "Make an API token for any tenant", DefaultStatus: http.StatusCreated,
 		Description: "How a new tenant gets its first one. The scope system stays in the maker's own tenant.",
-	}, func(ctx context.Context, c *caller, in *createTenantTokenInput) (*body[newTokenView], error) {
+	}, func(ctx context.Context, c *caller, in *createTenantTokenInput) (*body[issuedTokenView], error) {
 		t, err := s.tenant(ctx, c, in.ID)
 		if err != nil {
 			return nil, err
@@ -85,7 +85,7 @@ func (s *Server) registerTokens(api huma.API) {
 	}, s.deleteToken)
 }
 
-func (s *Server) createToken(ctx context.Context, c *caller, tenantID string, in newToken) (*body[newTokenView], error) {
+func (s *Server) createToken(ctx context.Context, c *caller, tenantID string, in tokenRequest) (*body[issuedTokenView], error) {
 	scopes, err := grantable(c, tenantID, in.Scopes)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (s *Server) createToken(ctx context.Context, c *caller, tenantID string, in
 	if err := s.Catalog.CreateCredentials(ctx, []reelvault.Credential{cred}); err != nil {
 		return nil, err
 	}
-	return answer(newTokenView{viewToken(cred), secret.Reveal()}), nil
+	return answer(issuedTokenView{viewToken(cred), secret.Reveal()}), nil
 }
 
 // grantable gives the scopes of names, if c may give them to a token of the

@@ -13,7 +13,7 @@ import (
 const actionWatch = "watch"
 
 type whepInput struct {
-	idInput
+	ID          string `path:"id"`
 	Participant string `query:"participant" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"Whose media; may be left out if only one publishes"`
 	Source      string `query:"source" enum:"camera,screen" default:"camera"`
 	ContentType string `header:"Content-Type"`

@@ -12,7 +12,7 @@ import (
 )
 
 type whipInput struct {
-	idInput
+	ID          string `path:"id"`
 	Participant string `query:"participant" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"Who publishes; a ticket names its own"`
 	Role        string `query:"role" enum:"guest,operator" doc:"As whom; guest if it is nobody known and no ticket says otherwise"`
 	Source      string `query:"source" enum:"camera,screen" default:"camera" doc:"A screen share is a recording of its own"`
