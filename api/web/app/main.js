@@ -58,7 +58,7 @@ class App extends Element {
     const { page } = this.route;
     return html`
       <header class="top">
-        <a class="brand" href="/" @click=${follow}>
+        <a class="brand" href="/" aria-label="Reelvault" @click=${follow}>
           <svg viewBox="0 0 32 32" aria-hidden="true">
             <rect width="32" height="32" rx="8" />
             <circle class="line" cx="16" cy="16" r="9.25" />
@@ -68,7 +68,7 @@ class App extends Element {
             <circle cx="10.8" cy="16" r="1.5" />
             <circle cx="21.2" cy="16" r="1.5" />
           </svg>
-          Reelvault
+          <span>Reelvault</span>
         </a>
         ${this.me
           ? html`
@@ -80,7 +80,7 @@ class App extends Element {
                 <a href="/docs">${t('nav.docs')}</a>
               </nav>
               <span class="who">${this.me.principal.name}</span>
-              <button class="quiet" @click=${this.signOut}>${t('signout')}</button>
+              <button class="quiet" data-action="sign-out" @click=${this.signOut}>${t('signout')}</button>
             `
           : nothing}
       </header>

@@ -124,7 +124,7 @@ export const texts = {
   'delete.text': 'Its files are removed for good. This cannot be undone.',
   'delete.confirm': 'Delete for good',
   'delete.done': 'The recording was deleted.',
-  'download.one': 'Download ({container}, {size})',
+  'download.single': 'Download ({container}, {size})',
   'download.of': '{who} ({container}, {size})',
   'download.label': 'Download: {text}',
 
@@ -183,7 +183,7 @@ export const texts = {
   'publish.title': 'Publish from this browser',
   'publish.text': 'Send camera, microphone and screen into a session and see what is recorded.',
   'publish.begin': 'Create a session and go on',
-  'publish.other': 'Or open a live session and choose “Publish from this browser” there.',
+  'publish.elsewhere': 'Or open a live session and choose “Publish from this browser” there.',
   'publish.sessionName': 'Try-out from the browser',
   'publish.back': 'Show the session',
   'publish.insecure':
@@ -207,8 +207,8 @@ export const texts = {
   'publish.startScreen': 'Share screen',
   'publish.stopScreen': 'Stop sharing screen',
   'publish.kbps': '{n} kbit/s',
-  'capture.devices.refused': 'The browser was not allowed to use camera or microphone. Allow it in the address bar and try again.',
-  'capture.screen.refused': 'No screen was shared: it was cancelled, or the browser does not allow it.',
+  'capture.devicesRefused': 'The browser was not allowed to use camera or microphone. Allow it in the address bar and try again.',
+  'capture.screenRefused': 'No screen was shared: it was cancelled, or the browser does not allow it.',
   'capture.none': 'No camera or microphone was found. Connect one, or choose “None” for what is missing.',
   'capture.busy': 'Camera or microphone are in use by another program.',
   'capture.gone': 'The chosen device is not there any more. Choose another one.',

@@ -74,13 +74,12 @@ export const api = {
     call('POST', `${of(id)}/tickets`, { body: { purpose: 'publish', participant, role } }),
 
   recordings: (id, signal) => call('GET', `${of(id)}/recordings`, { signal }),
-  recording: (id) => call('GET', recording(id)),
+  recording: (id, signal) => call('GET', recording(id), { signal }),
   pause: (id, reason) => call('POST', `${recording(id)}/pause`, { body: { reason } }),
   resume: (id) => call('POST', `${recording(id)}/resume`),
   stop: (id) => call('POST', `${recording(id)}/stop`),
   remove: (id) => call('DELETE', recording(id)),
 
-  whip: (id, { participant, role, source }) =>
-    `${base}${of(id)}/whip?${new URLSearchParams({ participant, role, source })}`,
+  whip: (id, source) => `${base}${of(id)}/whip?${new URLSearchParams({ source })}`,
   whep: (id, { participant, source }) => `${base}${of(id)}/whep?${new URLSearchParams({ participant, source })}`,
 };

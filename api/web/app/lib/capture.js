@@ -39,7 +39,7 @@ export function stopStream(stream) {
 // "screen".
 export function troubleWith(err, what) {
   const known = {
-    NotAllowedError: `capture.${what}.refused`,
+    NotAllowedError: what === 'screen' ? 'capture.screenRefused' : 'capture.devicesRefused',
     NotFoundError: 'capture.none',
     NotReadableError: 'capture.busy',
     OverconstrainedError: 'capture.gone',

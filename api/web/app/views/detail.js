@@ -13,6 +13,17 @@ import './recordings.js';
 
 const tabs = ['recordings', 'general'];
 
+// A recording that has ended but is not yet safe in the store is looked at once
+// in so many rounds.
+const unsafeEvery = 5;
+
+// settled says that a recording need not be asked for in this round.
+function settled(r, round) {
+  if (r.state !== 'ready' && r.state !== 'failed') return false;
+  if (r.files.some((f) => f.linksExpireAt && Date.parse(f.linksExpireAt) < Date.now() + 60_000)) return false;
+  return r.durability === 'verified' || round % unsafeEvery !== 0;
+}
+
 // Detail is the panel of one session. It leaves the table usable.
 class Detail extends Element {
   static properties = {
@@ -43,6 +54,7 @@ class Detail extends Element {
     this.data = undefined;
     this.recordings = undefined;
     this.problem = null;
+    this.round = 0;
     const id = this.session;
     this.feed = feed({
       load: (signal) => this.load(id, signal),
@@ -55,13 +67,15 @@ class Detail extends Element {
     });
   }
 
-  // An ended session whose recordings are safe does not change any more, so
-  // its list, which carries links to the bytes, is not asked for again.
+  // Every answer about a recording carries fresh links to its bytes, each a
+  // ticket in the catalog. So only what may have changed is asked for again.
   async load(id, signal) {
     const data = await api.session(id, signal);
-    const settled = this.data && !data.live && this.recordings?.every((r) => r.state !== 'processing' && r.durability === 'verified');
-    if (settled && data.recordings === this.recordings.length) return [data, this.recordings];
-    return [data, (await api.recordings(id, signal)).items];
+    const known = this.recordings;
+    if (known?.length !== data.recordings) return [data, (await api.recordings(id, signal)).items];
+    this.round++;
+    const fresh = await Promise.all(known.map((r) => (settled(r, this.round) ? r : api.recording(r.id, signal))));
+    return [data, fresh];
   }
 
   async end() {
@@ -122,7 +136,7 @@ class Detail extends Element {
         ${s?.live
           ? html`<div class="session-actions">
               <a class="button" href=${href({ page: 'publish', session: s.id })} target="_blank" rel="noopener">${icons.camera} ${t('detail.publish')}</a>
-              <button @click=${this.end}>${icons.stop} ${t('end')}</button>
+              <button data-action="end" @click=${this.end}>${icons.stop} ${t('end')}</button>
             </div>`
           : nothing}
         <div role="tablist" aria-label=${t('detail.tabs')} @keydown=${this.tabKey}>

@@ -229,7 +229,7 @@ class Player extends Element {
     if (!this.started) {
       return html`
         <div class="stage waiting">
-          <button class="big" @click=${this.start}>
+          <button class="big" data-action="play" @click=${this.start}>
             ${icons.play}<span>${t(this.recording.endedAt ? 'player.start' : 'player.startLive')}</span>
           </button>
         </div>
@@ -326,7 +326,7 @@ class Player extends Element {
         ${this.recording.tracks.map(
           (track) => html`
             <div class="lane-row">
-              <span class="lane-name">
+              <span class="lane-name" title=${track.participantId}>
                 <b>${track.participantId}</b>
                 <span class="muted">${label('media', track.media)}</span>
               </span>

@@ -54,7 +54,7 @@ class Prompt extends Element {
             : nothing}
           <div class="actions">
             <button type="button" @click=${() => this.close(null)}>${t('cancel')}</button>
-            <button type="submit" class=${q.danger ? 'danger' : 'primary'}>${q.confirm}</button>
+            <button type="submit" data-action="confirm" class=${q.danger ? 'danger' : 'primary'}>${q.confirm}</button>
           </div>
         </form>
       </dialog>

@@ -97,7 +97,7 @@ class Publish extends Element {
       const connection = publish({
         stream,
         ticket,
-        url: api.whip(this.session, { ...who, source }),
+        url: api.whip(this.session, source),
         onState: (state) => this.entered(source, connection, state),
       });
       this[source] = { ...this[source], connection };
@@ -158,7 +158,7 @@ class Publish extends Element {
     return html`
       <p class="lead">${t('publish.text')}</p>
       <button class="primary" @click=${this.begin}>${icons.plus} ${t('publish.begin')}</button>
-      <p class="muted">${t('publish.other')}</p>
+      <p class="muted">${t('publish.elsewhere')}</p>
     `;
   }
 
@@ -200,6 +200,17 @@ class Publish extends Element {
       </label>
     `;
     return html`
+      ${this.ticket ? nothing : this.identity(busy)}
+      <fieldset>
+        <legend>${t('publish.devices')}</legend>
+        ${select('camera', this.devices.cameras)} ${select('microphone', this.devices.microphones)}
+      </fieldset>
+    `;
+  }
+
+  // A ticket from a link says already who publishes.
+  identity(busy) {
+    return html`
       <fieldset>
         <legend>${t('publish.who')}</legend>
         <div class="radios">
@@ -220,10 +231,6 @@ class Publish extends Element {
             @change=${(e) => (this.names = { ...this.names, [this.role]: participantId(e.target.value) || this.names[this.role] })}
           />
         </label>
-      </fieldset>
-      <fieldset>
-        <legend>${t('publish.devices')}</legend>
-        ${select('camera', this.devices.cameras)} ${select('microphone', this.devices.microphones)}
       </fieldset>
     `;
   }

@@ -54,7 +54,7 @@ class Recording extends Element {
     const r = this.recording;
     const heading = `recording-${r.id}`;
     return html`
-      <article class="recording" aria-labelledby=${heading} data-state=${r.state} data-recording=${r.id}>
+      <article class="recording" aria-labelledby=${heading} data-state=${r.state} data-recording=${r.id} data-kind=${r.kind}>
         <header>
           <span class="kind">${r.kind === 'screen' ? icons.screen : icons.camera}</span>
           <div>
@@ -85,14 +85,14 @@ class Recording extends Element {
     if (!capturing(r) && !over) return nothing;
     return html`
       <div class="actions">
-        ${r.state === 'recording' ? html`<button @click=${this.pause} ?disabled=${this.busy}>${icons.pause} ${t('pause')}</button>` : nothing}
+        ${r.state === 'recording' ? html`<button data-action="pause" @click=${this.pause} ?disabled=${this.busy}>${icons.pause} ${t('pause')}</button>` : nothing}
         ${r.state === 'paused'
-          ? html`<button @click=${() => this.act(() => api.resume(r.id))} ?disabled=${this.busy}>${icons.play} ${t('resume')}</button>`
+          ? html`<button data-action="resume" @click=${() => this.act(() => api.resume(r.id))} ?disabled=${this.busy}>${icons.play} ${t('resume')}</button>`
           : nothing}
-        ${capturing(r) ? html`<button class="danger" @click=${this.stop} ?disabled=${this.busy}>${icons.stop} ${t('stop')}</button>` : nothing}
+        ${capturing(r) ? html`<button class="danger" data-action="stop-recording" @click=${this.stop} ?disabled=${this.busy}>${icons.stop} ${t('stop')}</button>` : nothing}
         ${over ? this.downloads() : nothing}
         ${over
-          ? html`<button class="quiet danger-text" @click=${this.remove} ?disabled=${this.busy}>${icons.remove} ${t('delete')}</button>`
+          ? html`<button class="quiet danger-text" data-action="delete" @click=${this.remove} ?disabled=${this.busy}>${icons.remove} ${t('delete')}</button>`
           : nothing}
       </div>
     `;
@@ -104,7 +104,7 @@ class Recording extends Element {
       const whose = [...new Set(this.recording.tracks.filter((track) => track.fileId === f.id).map((track) => track.participantId))];
       const text = t('download.of', { who: whose.join(', '), container: f.container, size: bytes(f.bytes) });
       return html`<a class="button" href=${f.downloadUrl} download aria-label=${t('download.label', { text })} data-file=${f.id}>
-        ${icons.download} ${files.length > 1 ? text : t('download.one', { container: f.container, size: bytes(f.bytes) })}
+        ${icons.download} ${files.length > 1 ? text : t('download.single', { container: f.container, size: bytes(f.bytes) })}
       </a>`;
     });
   }

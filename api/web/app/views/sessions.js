@@ -179,7 +179,7 @@ class Sessions extends Element {
         <h1>${t('sessions')}</h1>
         <nav class="switch" aria-label=${t('view')}>${choice('live')}${choice('history')}</nav>
         <span class="as-of">${this.asOf ? t('sessions.asOf', { time: when(this.asOf) }) : nothing}</span>
-        <button class="primary" @click=${this.create}>${icons.plus} ${t('new')}</button>
+        <button class="primary" data-action="new" @click=${this.create}>${icons.plus} ${t('new')}</button>
       </div>
     `;
   }

@@ -88,8 +88,8 @@ class Watch extends Element {
       <section class="watch" aria-label=${t('watch')}>
         <div class="actions">
           ${this.watching
-            ? html`<button @click=${this.stop}>${icons.close} ${t('watch.stop')}</button>`
-            : html`<button class="primary" @click=${this.start}>${icons.live} ${t('watch')}</button>`}
+            ? html`<button data-action="unwatch" @click=${this.stop}>${icons.close} ${t('watch.stop')}</button>`
+            : html`<button class="primary" data-action="watch" @click=${this.start}>${icons.live} ${t('watch')}</button>`}
           <span class="muted">${t('watch.publishers', { n: here.length })}</span>
         </div>
         ${this.watching
