@@ -64,7 +64,8 @@ type Blobs interface {
 	// each but the last of PartSize bytes. When the reply to an earlier Complete
 	// was lost, it finds the object and gives it; it never makes a second
 	// version. An object with other bytes under the key, or a part that is not
-	// as it was stored, is a Conflict.
+	// as it was stored, is a Conflict; so is an unknown upload in a store that
+	// can't tell it from that.
 	Complete(ctx context.Context, u Upload, parts []Part) (Object, error)
 
 	// Abort drops an upload and its parts. An unknown one is no error.
@@ -96,8 +97,12 @@ type Spool interface {
 	// file does not disturb an open reader.
 	Open(fileID string) (SpoolReader, error)
 
-	// Remove deletes the spool file. A missing one is no error.
+	// Remove deletes the spool file. A missing one is no error, one that is
+	// still being written a Conflict.
 	Remove(fileID string) error
+
+	// Left lists the ids of the spool files there are.
+	Left() ([]string, error)
 }
 
 // SpoolReader reads one spool file while it may still grow.
@@ -105,8 +110,9 @@ type SpoolReader interface {
 	io.ReaderAt
 	io.Closer
 
-	// Size gives how many bytes there are now; those before it do not change
-	// any more but for the head (the first HeadSize bytes) until it is sealed.
+	// Size gives how many bytes survive a power cut; those before it do not
+	// change any more but for the head (ArchiveConfig.HeadSize bytes) until the
+	// file is sealed.
 	Size() (int64, error)
 }
 

@@ -35,6 +35,7 @@ var refusals = map[string]refusal{
 	"XMinioAdminBucketQuotaExceeded": {reelvault.StorageFull, "the bucket's quota is used up", "raise the quota"},
 	minio.PreconditionFailed:         {reelvault.Conflict, "an object is there already", ""},
 	"InvalidPart":                    {reelvault.Conflict, "a part is not as it was stored", ""},
+	"EntityTooSmall":                 {reelvault.Conflict, "a part is not as it was stored", ""}, // we count; the store counts otherwise
 	"InvalidRange":                   {reelvault.Invalid, "the object is shorter", ""},
 	"AuthorizationHeaderMalformed":   {reelvault.Unavailable, "the object store is in another region", "set the region"},
 }

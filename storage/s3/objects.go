@@ -72,22 +72,26 @@ type wanted struct {
 	same func(minio.ObjectInfo) bool // whether the checksums match
 }
 
-// adopt finds out what a write that ended in err did: the object that is there
-// is given if it is the wanted one. Another one is a Conflict if the write was
-// refused for it; in all other cases err stands.
+// adopt finds out what a write that ended in err, nil included, has made: the
+// object that is there is given if it is the wanted one. Another one is a
+// Conflict if the write was refused for it; in all other cases err stands.
 func (b *Blobs) adopt(ctx context.Context, what string, err error, w wanted) (storage.Object, error) {
 	if ctx.Err() != nil {
-		return storage.Object{}, b.translate(ctx, what, err)
+		return storage.Object{}, b.translate(ctx, what, ctx.Err())
 	}
-	found, statErr := b.head(ctx, w.key, "")
-	if statErr == nil && found.Size == w.size && w.same(found) {
+	found, headErr := b.head(ctx, w.key, "")
+	if headErr == nil && found.Size == w.size && w.same(found) {
 		return storage.Object{Key: w.key, Version: found.VersionID, Size: found.Size}, nil
 	}
-	kind := reelvault.KindOf(b.translate(ctx, what, err))
-	if statErr == nil && (kind == reelvault.Conflict || kind == reelvault.NotFound) {
+	if err == nil && headErr != nil {
+		return storage.Object{}, b.translate(ctx, what, headErr)
+	}
+	err = b.translate(ctx, what, err)
+	kind := reelvault.KindOf(err)
+	if headErr == nil && (err == nil || kind == reelvault.Conflict || kind == reelvault.NotFound) {
 		return storage.Object{}, &reelvault.Error{Kind: reelvault.Conflict, Message: what + ": other bytes are there already", Cause: err}
 	}
-	return storage.Object{}, b.translate(ctx, what, err)
+	return storage.Object{}, err
 }
 
 func (b *Blobs) head(ctx context.Context, key, version string) (minio.ObjectInfo, error) {

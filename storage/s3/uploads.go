@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/minio/minio-go/v7"
 
@@ -81,11 +82,13 @@ func (b *Blobs) PutPart(parent context.Context, u storage.Upload, number int, r 
 	return storage.Part{Number: number, ETag: part.ETag, Size: size, CRC32C: sum}, nil
 }
 
+// checkUpload gives NotFound unless u can be one that Begin gave: a server that
+// keeps uploads in folders may take a name like ".." for one.
 func checkUpload(prefix string, u storage.Upload) error {
 	if err := storage.CheckKey(prefix + u.Key); err != nil {
 		return err
 	}
-	if u.ID == "" {
+	if u.ID == "" || strings.Contains(u.ID, "/") || strings.Contains(u.ID, "..") {
 		return reelvault.Errorf(reelvault.NotFound, "there is no such upload of %s", u.Key)
 	}
 	return nil
@@ -107,9 +110,10 @@ func (b *Blobs) Complete(parent context.Context, u storage.Upload, parts []stora
 	ctx, cancel := b.transfer(parent)
 	defer cancel()
 	info, err := b.core.CompleteMultipartUpload(ctx, b.bucket, b.prefix+u.Key, u.ID, complete, onlyIfNew())
-	if err == nil {
+	if err == nil && info.VersionID != "" {
 		return storage.Object{Key: u.Key, Version: info.VersionID, Size: size}, nil
 	}
+	// A server may answer a repeated Complete without the version it made.
 	return b.adopt(parent, "complete "+u.Key, err, wanted{
 		key: u.Key, size: size,
 		same: func(found minio.ObjectInfo) bool { return madeOf(found, parts) },
@@ -140,11 +144,11 @@ func madeOf(found minio.ObjectInfo, parts []storage.Part) bool {
 
 // Abort implements storage.Blobs.
 func (b *Blobs) Abort(parent context.Context, u storage.Upload) error {
-	if err := storage.CheckKey(b.prefix + u.Key); err != nil {
+	if err := checkUpload(b.prefix, u); err != nil {
+		if reelvault.KindOf(err) == reelvault.NotFound {
+			return nil
+		}
 		return err
-	}
-	if u.ID == "" {
-		return nil
 	}
 	ctx, cancel := b.call(parent)
 	defer cancel()
