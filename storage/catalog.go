@@ -115,7 +115,9 @@ type Recordings interface {
 	Unstored(ctx context.Context) ([]reelvault.File, error)
 
 	// CommitFile records a step of durability. Going back is a Conflict;
-	// repeating a step with the same values is not. An object of another key or
+	// repeating a step with the same values is not. Stored may be repeated with
+	// another version, which takes the place of one that did not read back;
+	// Verified is of the version that is stored. An object of another key or
 	// size than the file's, and a file that isn't sealed, are a Conflict.
 	// sha256 is for Verified, and Invalid if it is missing there.
 	CommitFile(ctx context.Context, fileID string, d reelvault.Durability, o Object, sha256 string) error

@@ -94,7 +94,7 @@ func (c *Catalog) CommitFile(ctx context.Context, fileID string, d reelvault.Dur
 		if err != nil {
 			return err
 		}
-		if err = commitRefused(f, d, o, sha256); err != nil || f.Durability == d {
+		if err = commitRefused(f, d, o, sha256); err != nil || f.Durability == d && (d == reelvault.Spooled || o.Version == f.Version) {
 			return err
 		}
 		res, err := tx.ExecContext(ctx, `UPDATE files SET durability = ?, version = ?, sha256 = ?
@@ -120,7 +120,7 @@ func commitRefused(f reelvault.File, d reelvault.Durability, o storage.Object, s
 		return reelvault.Errorf(reelvault.Conflict, "the file is not sealed and may still change")
 	case o.Size != f.Bytes:
 		return reelvault.Errorf(reelvault.Conflict, "the object has %d bytes, the file %d", o.Size, f.Bytes)
-	case f.Durability != reelvault.Spooled && o.Version != f.Version,
+	case d == reelvault.Verified && f.Durability != reelvault.Spooled && o.Version != f.Version,
 		f.Durability == reelvault.Verified && sha256 != f.SHA256:
 		return reelvault.Errorf(reelvault.Conflict, "the file is %s as another object", f.Durability)
 	}

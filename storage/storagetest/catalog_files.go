@@ -122,12 +122,17 @@ func commitRepeated(t *testing.T, w *world) {
 	f := w.file(t, r.ID)
 	object, other := objectOf(f), objectOf(f)
 	other.Version = "v2"
-	for _, d := range []reelvault.Durability{reelvault.Stored, reelvault.Verified} {
-		for range 3 {
-			ok(t, w.CommitFile(t.Context(), f.ID, d, object, "ab"))
-		}
-		wantRefusal(t, w.CommitFile(t.Context(), f.ID, d, other, "ab"), reelvault.Conflict)
+	// What is stored may be stored again as another version, since it may not
+	// have read back; what is verified is final, and verified as what is stored.
+	for _, o := range []storage.Object{other, object, object, object} {
+		ok(t, w.CommitFile(t.Context(), f.ID, reelvault.Stored, o, ""))
 	}
+	wantRefusal(t, w.CommitFile(t.Context(), f.ID, reelvault.Verified, other, "ab"), reelvault.Conflict)
+	for range 3 {
+		ok(t, w.CommitFile(t.Context(), f.ID, reelvault.Verified, object, "ab"))
+	}
+	wantRefusal(t, w.CommitFile(t.Context(), f.ID, reelvault.Stored, object, ""), reelvault.Conflict)
+	wantRefusal(t, w.CommitFile(t.Context(), f.ID, reelvault.Verified, other, "ab"), reelvault.Conflict)
 	wantRefusal(t, w.CommitFile(t.Context(), f.ID, reelvault.Verified, object, "cd"), reelvault.Conflict)
 	f.Durability, f.Version, f.SHA256 = reelvault.Verified, "v1", "ab"
 	same(t, "file", w.files(t, r), []reelvault.File{f})
