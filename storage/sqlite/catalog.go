@@ -36,7 +36,7 @@ const (
 
 	// busyTimeout is how long a write waits for another program that writes.
 	// Such a program (admin reset) holds the lock for one commit.
-	busyTimeout = "5000" // milliseconds
+	busyTimeout = "2000" // milliseconds
 
 	// walLimit is what the WAL is cut back to after a checkpoint: a burst
 	// shouldn't occupy the disk for ever.
@@ -79,13 +79,10 @@ func Open(ctx context.Context, path string, now storage.Clock, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	if todo.first == 0 {
-		return c, nil
+	if todo.first != 0 {
+		err = c.migrate(ctx, path, todo)
 	}
-	if err := c.migrate(ctx, path, todo); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return c, nil
+	return c.orClose(ctx, path, err)
 }
 
 // Attach opens a catalog that another process may be serving. It never makes
@@ -112,7 +109,23 @@ func Attach(ctx context.Context, path string, now storage.Clock, log *slog.Logge
 			Hint: "start this release's server once; it migrates the catalog",
 		}
 	}
-	return connect(path, now, log)
+	c, err := connect(path, now, log)
+	if err != nil {
+		return nil, err
+	}
+	return c.orClose(ctx, path, nil)
+}
+
+// orClose gives c if err is nil and it can be written, so that a file that is
+// read-only fails at the start.
+func (c *Catalog) orClose(ctx context.Context, path string, err error) (*Catalog, error) {
+	if err == nil {
+		err = translate("open catalog "+path, c.Check(ctx))
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
 }
 
 // create makes an empty file that only its owner can read, unless there is

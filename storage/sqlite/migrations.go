@@ -47,10 +47,14 @@ func inspect(ctx context.Context, path string) (pending, error) {
 }
 
 func inspectDB(ctx context.Context, db *sql.DB, path string) (pending, error) {
-	var tables, versioned int
-	err := db.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE name = ?) FROM sqlite_master`,
-		goose.DefaultTablename).Scan(&tables, &versioned)
+	var tables, versioned, pages int
+	err := db.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE name = ?),
+		(SELECT page_count FROM pragma_page_count) FROM sqlite_master`,
+		goose.DefaultTablename).Scan(&tables, &versioned, &pages)
 	if err != nil {
+		return pending{}, err
+	}
+	if err = refuseFragment(path, pages); err != nil {
 		return pending{}, err
 	}
 	if tables > 0 && versioned == 0 {
@@ -61,7 +65,7 @@ func inspectDB(ctx context.Context, db *sql.DB, path string) (pending, error) {
 	}
 	p := pending{rows: tables > 0}
 	if p.rows {
-		err := db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+goose.DefaultTablename+
+		err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+goose.DefaultTablename+
 			` WHERE is_applied`).Scan(&p.current)
 		if err != nil {
 			return pending{}, err
@@ -87,6 +91,19 @@ func inspectDB(ctx context.Context, db *sql.DB, path string) (pending, error) {
 		}
 	}
 	return p, nil
+}
+
+// refuseFragment refuses a file that SQLite takes for an empty database, and
+// would write over, although something is in it.
+func refuseFragment(path string, pages int) error {
+	info, err := os.Stat(path)
+	if err != nil || pages > 0 || info.Size() == 0 {
+		return err
+	}
+	return &reelvault.Error{
+		Kind: reelvault.Internal, Message: "the file is no SQLite database",
+		Hint: "restore the catalog from a backup, or name another data directory",
+	}
 }
 
 // migrate copies the catalog if there is anything in it, and brings it up to

@@ -95,7 +95,7 @@ func (c *Catalog) Sessions(ctx context.Context, f storage.SessionFilter, p stora
 }
 
 // MoveSession implements storage.Sessions.
-func (c *Catalog) MoveSession(
+func (c *Catalog) MoveSession( //nolint:revive // argument-limit: the contract names six
 	ctx context.Context, tenantID, id string, to reelvault.SessionStatus, reason reelvault.TerminationReason, at time.Time,
 ) (reelvault.Session, error) {
 	if to.Live() {
@@ -111,11 +111,10 @@ func (c *Catalog) MoveSession(
 			WHERE tenant_id = ? AND id = ? AND status IN (SELECT value FROM json_each(?))`,
 			to, reason, instant(at), tenantID, id, from)
 		err = changed(res, err, func() error {
-			now, err := findSession(ctx, tx, `tenant_id = ? AND id = ?`, tenantID, id)
-			if err != nil {
+			if s, err = findSession(ctx, tx, `tenant_id = ? AND id = ?`, tenantID, id); err != nil {
 				return err
 			}
-			return reelvault.Errorf(reelvault.Conflict, "the session is %s and can't become %s", now.Status, to)
+			return reelvault.Errorf(reelvault.Conflict, "the session is %s and can't become %s", s.Status, to)
 		})
 		if err != nil {
 			return err
@@ -123,7 +122,10 @@ func (c *Catalog) MoveSession(
 		s, err = findSession(ctx, tx, `tenant_id = ? AND id = ?`, tenantID, id)
 		return err
 	})
-	return s, translate("move session", err)
+	if err != nil {
+		return reelvault.Session{}, translate("move session", err)
+	}
+	return s, nil
 }
 
 // Join implements storage.Sessions.
