@@ -64,9 +64,9 @@ func (w *bench) check(t *testing.T, want string) {
 
 // started gives a buffer that has popped sequence numbers up to and including
 // last, at millisecond 400.
-func started(t *testing.T, c jitter.Config, last int) *bench {
+func started(t *testing.T, last int) *bench {
 	t.Helper()
-	w := &bench{b: jitter.New(c)}
+	w := &bench{b: jitter.New(jitter.Config{})}
 	w.push(0, last)
 	w.pop(400)
 	w.check(t, fmt.Sprint(last))
@@ -97,7 +97,7 @@ func TestOrder(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := started(t, jitter.Config{}, 100)
+			w := started(t, 100)
 			tt.run(w)
 			w.check(t, tt.want)
 		})
@@ -138,12 +138,12 @@ func TestWrap(t *testing.T) {
 	w.pop(400)
 	w.check(t, "65534 65535 0 1")
 
-	w = started(t, jitter.Config{}, 65533)
+	w = started(t, 65533)
 	w.push(500, 65535, 1)
 	w.pop(900)
 	w.check(t, "-1 65535 -1 1")
 
-	w = started(t, jitter.Config{}, 0)
+	w = started(t, 0)
 	for i := 1; i <= 200_000; i++ {
 		w.b.Push(packet(1, i, 500+i))
 		it, ok := w.b.Pop(ms(500 + i))
@@ -155,7 +155,7 @@ func TestWrap(t *testing.T) {
 
 // A padding-only packet is popped in its place, or it would look like loss.
 func TestPadding(t *testing.T) {
-	w := started(t, jitter.Config{}, 10)
+	w := started(t, 10)
 	p := packet(1, 12, 500)
 	p.Payload = nil
 	w.b.Push(p)
@@ -186,7 +186,7 @@ func TestRestart(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := started(t, jitter.Config{}, 100)
+			w := started(t, 100)
 			w.push(499, 102)
 			w.b.Push(packet(tt.ssrc, tt.a, 500))
 			w.pop(500)
@@ -204,7 +204,7 @@ func TestRestart(t *testing.T) {
 // A stray packet is forgotten when the stream goes on: otherwise two streams
 // that alternate would reset each other with every packet.
 func TestAlternatingStreams(t *testing.T) {
-	w := started(t, jitter.Config{}, 100)
+	w := started(t, 100)
 	for i := 1; i <= 50; i++ {
 		w.b.Push(packet(2, 7000+i, 400+i))
 		w.b.Push(packet(1, 100+i, 400+i))
@@ -222,7 +222,7 @@ func TestAlternatingStreams(t *testing.T) {
 // a moment: when nothing but newer packets with lower numbers comes, the
 // numbers have stepped back.
 func TestStepBack(t *testing.T) {
-	w := started(t, jitter.Config{}, 100)
+	w := started(t, 100)
 	stray := packet(1, 2500, 500)
 	stray.Timestamp = 101 * 960
 	w.b.Push(stray)
@@ -239,7 +239,7 @@ func TestStepBack(t *testing.T) {
 // Old packets that a sender repeats as padding while its picture stands still
 // are late however long that lasts.
 func TestRepeatedAsPadding(t *testing.T) {
-	w := started(t, jitter.Config{}, 100)
+	w := started(t, 100)
 	w.push(500, 101, 102, 103)
 	for i := range 100 {
 		w.push(2000+100*i, 101, 102)
@@ -257,7 +257,7 @@ func TestBurst(t *testing.T) {
 	for _, start := range []bool{true, false} {
 		w := &bench{b: jitter.New(jitter.Config{})}
 		if !start {
-			w = started(t, jitter.Config{}, 65500)
+			w = started(t, 65500)
 		}
 		for i := range 900 {
 			w.b.Push(packet(1, 65501+i, 500))
@@ -293,7 +293,7 @@ func TestDiscard(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := started(t, jitter.Config{}, 100)
+			w := started(t, 100)
 			w.push(500, 102, 103, 105)
 			w.b.Discard()
 			if w.b.Len() != 0 || w.b.Stats().Discarded != 3 {
@@ -311,22 +311,32 @@ func TestDiscard(t *testing.T) {
 // A restart that was decided but not popped is not forgotten by a pause, and
 // a stray packet does not outlive one.
 func TestDiscardKeepsRestart(t *testing.T) {
-	w := started(t, jitter.Config{}, 100)
-	for i := range 4 { // the pair at i == 2 pushes the first stream out of the ring
-		w.b.Push(packet(uint32(2+i/2), 5000+i, 500))
+	w := started(t, 100)
+	for _, seq := range []int{5000, 5001, 8000, 11_000} { // the last ones push the first out of the ring
+		w.b.Push(packet(2, seq, 500))
 	}
 	w.b.Push(packet(9, 1, 500))
 	w.b.Discard()
 	w.b.Push(packet(9, 2, 501))
-	w.b.Push(packet(3, 5010, 502))
+	w.b.Push(packet(2, 11_010, 502))
 	w.pop(1000)
-	w.check(t, "!5010")
+	w.check(t, "!11010")
 
 	w = &bench{b: jitter.New(jitter.Config{})}
 	w.b.Discard()
 	w.push(0, 1, 2)
 	w.pop(400)
 	w.check(t, "1 2")
+}
+
+// Stray packets of two streams do not confirm each other.
+func TestStraysOfTwoStreams(t *testing.T) {
+	w := started(t, 100)
+	w.b.Push(packet(2, 5000, 500))
+	w.b.Push(packet(3, 5001, 500))
+	w.push(501, 101)
+	w.pop(1000)
+	w.check(t, "101")
 }
 
 // A flood stays within its bounds: holes are given up early when somebody
@@ -373,7 +383,7 @@ func TestBounds(t *testing.T) {
 // The ring tells 4,096 numbers apart. A sparse flood that spans more pushes
 // the front out early, in order, rather than over itself.
 func TestSparse(t *testing.T) {
-	w := started(t, jitter.Config{}, 0)
+	w := started(t, 0)
 	for _, seq := range []int{2500, 5000, 7500, 10_000} {
 		w.b.Push(packet(1, seq, 500))
 	}

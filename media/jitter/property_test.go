@@ -89,7 +89,8 @@ func TestPermutation(t *testing.T) {
 }
 
 // hostile drives a Buffer with arbitrary packets and checks every bound.
-func hostile(t testing.TB, data []byte) {
+func hostile(tb testing.TB, data []byte) {
+	tb.Helper()
 	const maxPackets, maxBytes = 64, 4096
 	b := jitter.New(jitter.Config{Wait: 50 * time.Millisecond, MaxPackets: maxPackets, MaxBytes: maxBytes})
 	now := origin
@@ -100,11 +101,11 @@ func hostile(t testing.TB, data []byte) {
 			return
 		}
 		if it.Packet == nil || it.Lost < 0 || it.Restart && it.Lost != 0 {
-			t.Fatalf("item %+v", it)
+			tb.Fatalf("item %+v", it)
 		}
 		if last != nil && !it.Restart {
 			if it.Packet.SSRC != last.SSRC {
-				t.Fatal("another SSRC without a restart")
+				tb.Fatal("another SSRC without a restart")
 			}
 		}
 		last = it.Packet
@@ -131,7 +132,7 @@ func hostile(t testing.TB, data []byte) {
 			}
 		}
 		if b.Len() > maxPackets {
-			t.Fatalf("%d held", b.Len())
+			tb.Fatalf("%d held", b.Len())
 		}
 	}
 	b.Flush()
@@ -141,10 +142,10 @@ func hostile(t testing.TB, data []byte) {
 	}
 	s := b.Stats()
 	if s.Received != pushed {
-		t.Fatalf("%d received, pushed %d", s.Received, pushed)
+		tb.Fatalf("%d received, pushed %d", s.Received, pushed)
 	}
 	if dropped := s.Duplicates + s.Late + s.Strays + s.Refused + s.Discarded; dropped+out > pushed {
-		t.Fatalf("%d dropped and %d left of %d", dropped, out, pushed)
+		tb.Fatalf("%d dropped and %d left of %d", dropped, out, pushed)
 	}
 }
 
