@@ -22,10 +22,17 @@ const (
 // is written even if the client has gone.
 const auditTimeout = 5 * time.Second
 
-// audit writes that c did what its operation says, or action if that is not
-// empty. detail becomes a small JSON object.
+// audit writes that c does action to target. detail becomes a small JSON
+// object. What is not written must not happen.
 func (s *Server) audit(ctx context.Context, c *caller, action, target string, detail map[string]string) error {
-	return s.appendEvent(ctx, c, reelvault.AuditEvent{Action: action, Target: target, Outcome: outcomeOK}, detail)
+	e := reelvault.AuditEvent{Action: action, Target: target, Outcome: outcomeOK}
+	if err := s.appendEvent(ctx, c, e, detail); err != nil {
+		return &reelvault.Error{
+			Kind: reelvault.Unavailable, Message: "this can't be written to the audit log now",
+			Hint: "see whether the catalog can be written", Cause: err,
+		}
+	}
+	return nil
 }
 
 // auditDone is audit for what has happened already and can't be taken back: a

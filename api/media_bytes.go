@@ -183,16 +183,9 @@ func (s *Server) checkHolder(r *http.Request, cred reelvault.Credential) error {
 // ticket however many ranges are asked for. Without it no byte is served.
 func (s *Server) auditServed(ctx context.Context, c *caller, f reelvault.File) error {
 	event := s.served.get(c.credential.ID, func() *once { return &once{} })
-	err := event.do(func() error {
+	return event.do(func() error {
 		return s.audit(ctx, c, string(c.credential.Purpose), c.target, map[string]string{"recording": f.RecordingID})
 	})
-	if err != nil {
-		return &reelvault.Error{
-			Kind: reelvault.Unavailable, Message: "the access can't be written to the audit log now",
-			Hint: "see whether the catalog can be written", Cause: err,
-		}
-	}
-	return nil
 }
 
 // prolongMedia moves the end of a ticket that is used. A failure costs only

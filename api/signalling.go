@@ -53,7 +53,7 @@ type hungUp struct {
 	Status int
 }
 
-// connectionErrors documents an answer that is SDP.
+// sdpResponse documents an answer that is SDP.
 func sdpResponse(status, description, contentType string) map[string]*huma.Response {
 	return map[string]*huma.Response{status: {
 		Description: description,
@@ -154,13 +154,13 @@ func (s *Server) hangUp(ctx context.Context, c *caller, in *connectionInput) (*h
 // for both directions. name is whip or whep.
 func (s *Server) registerConnection(api huma.API, name, tag string) {
 	path := apiPrefix + "/sessions/{id}/" + name + "/{connection}"
+	responses := sdpResponse("200", "ICE was restarted", fragmentType)
+	responses["204"] = &huma.Response{Description: "The candidates were taken"}
 	register(s, api, huma.Operation{
 		OperationID: name + "Patch", Method: http.MethodPatch, Path: path, Tags: []string{tag},
 		Summary:     "Add candidates, or restart ICE",
 		Description: "204 for candidates; 200 with a fragment and a new ETag after a restart. 428 without If-Match, 412 if it is stale.",
-		Responses:   sdpResponse("200", "ICE was restarted", fragmentType),
-		// The status without a body; the other is documented above.
-		DefaultStatus: http.StatusNoContent,
+		Responses:   responses,
 	}, s.patch)
 	register(s, api, huma.Operation{
 		OperationID: name + "Delete", Method: http.MethodDelete, Path: path, Tags: []string{tag},

@@ -11,12 +11,10 @@ import (
 	"github.com/reelvault/reelvault"
 )
 
-// How long tickets for sessions live: long enough to open a page and be
-// admitted, short enough that a leaked one is soon worthless.
-const (
-	ticketLife    = 15 * time.Minute
-	maxTicketLife = 12 * time.Hour
-)
+// ticketLife is how long a ticket for a session lives unless more is asked
+// for: long enough to open a page and be let in, short enough that a leaked
+// one is soon worthless.
+const ticketLife = 15 * time.Minute
 
 // ticketScopes is what each purpose may carry; a ticket gets of these what its
 // issuer has.
@@ -35,7 +33,7 @@ type createTicketInput struct {
 		Purpose     string `json:"purpose" enum:"publish,watch,tab" doc:"tab is for showing the Recordings tab"`
 		Participant string `json:"participant,omitempty" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"Who publishes; for publish only"`
 		Role        string `json:"role,omitempty" enum:"guest,operator" default:"guest" doc:"As whom; for publish only"`
-		LifeSeconds int    `json:"lifeSeconds,omitempty" minimum:"1" maximum:"43200" default:"900" doc:"How long it is good for"`
+		LifeSeconds int    `json:"lifeSeconds,omitempty" minimum:"1" maximum:"43200" doc:"How long it is good for; 900 if left out"`
 	}
 }
 
@@ -70,7 +68,7 @@ func (s *Server) createTicket(ctx context.Context, c *caller, in *createTicketIn
 	}
 	life := ticketLife
 	if in.Body.LifeSeconds > 0 {
-		life = min(time.Duration(in.Body.LifeSeconds)*time.Second, maxTicketLife)
+		life = time.Duration(in.Body.LifeSeconds) * time.Second
 	}
 	secret, hash := NewSecret(reelvault.CredentialTicket)
 	cred := reelvault.Credential{

@@ -17,11 +17,7 @@ type tokenView struct {
 	Scopes    []string `json:"scopes" nullable:"false"`
 	CreatedAt string   `json:"createdAt" format:"date-time"`
 	ExpiresAt string   `json:"expiresAt,omitempty" format:"date-time" doc:"Absent: never"`
-}
-
-type issuedTokenView struct {
-	tokenView
-	Secret string `json:"secret" doc:"Shown this once; send it as Authorization: Bearer"`
+	Secret    string   `json:"secret,omitempty" doc:"In the answer that makes the token, and never again; send it as Authorization: Bearer"`
 }
 
 func viewToken(c reelvault.Credential) tokenView {
@@ -51,14 +47,14 @@ func (s *Server) registerTokens(api huma.API) {
 	register(s, api, huma.Operation{
 		OperationID: "createToken", Method: http.MethodPost, Path: apiPrefix + "/tokens", Tags: tags,
 		Summary: "Make an API token", DefaultStatus: http.StatusCreated,
-	}, func(ctx context.Context, c *caller, in *createTokenInput) (*body[issuedTokenView], error) {
+	}, func(ctx context.Context, c *caller, in *createTokenInput) (*body[tokenView], error) {
 		return s.createToken(ctx, c, c.TenantID, in.Body)
 	})
 	register(s, api, huma.Operation{
 		OperationID: "createTenantToken", Method: http.MethodPost, Path: apiPrefix + "/tenants/{id}/tokens", Tags: tags,
 		Summary: "Make an API token for any tenant", DefaultStatus: http.StatusCreated,
 		Description: "How a new tenant gets its first one. The scope system stays in the maker's own tenant.",
-	}, func(ctx context.Context, c *caller, in *createTenantTokenInput) (*body[issuedTokenView], error) {
+	}, func(ctx context.Context, c *caller, in *createTenantTokenInput) (*body[tokenView], error) {
 		t, err := s.tenant(ctx, c, in.ID)
 		if err != nil {
 			return nil, err
@@ -85,7 +81,7 @@ func (s *Server) registerTokens(api huma.API) {
 	}, s.deleteToken)
 }
 
-func (s *Server) createToken(ctx context.Context, c *caller, tenantID string, in tokenRequest) (*body[issuedTokenView], error) {
+func (s *Server) createToken(ctx context.Context, c *caller, tenantID string, in tokenRequest) (*body[tokenView], error) {
 	scopes, err := grantable(c, tenantID, in.Scopes)
 	if err != nil {
 		return nil, err
@@ -109,7 +105,9 @@ func (s *Server) createToken(ctx context.Context, c *caller, tenantID string, in
 	if err := s.Catalog.CreateCredentials(ctx, []reelvault.Credential{cred}); err != nil {
 		return nil, err
 	}
-	return answer(issuedTokenView{viewToken(cred), secret.Reveal()}), nil
+	v := viewToken(cred)
+	v.Secret = secret.Reveal()
+	return answer(v), nil
 }
 
 // grantable gives the scopes of names, if c may give them to a token of the

@@ -193,6 +193,7 @@ func (w *world) wantDenied(t *testing.T, what string, op operation, got *httptes
 	}
 }
 
+// wantAllowed checks that the answer is a success.
 func wantAllowed(t *testing.T, what string, op operation, got *httptest.ResponseRecorder) {
 	t.Helper()
 	if refused(got.Code) || got.Code >= 400 {
