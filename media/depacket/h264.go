@@ -26,8 +26,8 @@ type h264 struct {
 	in   []byte // what parse read last
 	unit h264Unit
 	sets h264Sets
-	// renews says that an SPS came with the last whole keyframe.
-	renews bool
+	// renews is what the sender puts in front of its keyframes, as far as seen.
+	renews setKinds
 }
 
 // h264Unit is the picture being gathered.
@@ -119,7 +119,8 @@ func (h *h264) take(unit []byte) bool {
 		return true
 	case h264SPSType, h264PPSType:
 		u.sets = appendUnit(u.sets, unit)
-		u.renewed = u.renewed || kind == h264SPSType
+		u.renewed = u.renewed.with(kind, h264SPSType)
+		h.renews |= u.renewed
 		return h.sets.store(unit)
 	case h264Slice, h264PartitionA, h264IDR:
 		r := bitReader{data: unescape(unit[1:], h264SliceStart)}
@@ -169,7 +170,9 @@ func (h *h264) finish(hole hole, g *gate) (media.Frame, fate) {
 		g.lose()
 		return media.Frame{}, dropped
 	}
-	h.renews = u.renewed
+	if hole.before == 0 {
+		h.renews = u.renewed
+	}
 	return media.Frame{
 		Data:    append(active.prefix(), u.data...),
 		Key:     true,

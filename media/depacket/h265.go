@@ -30,8 +30,8 @@ type h265 struct {
 	in   []byte // what parse read last
 	unit h265Unit
 	sets h265Sets
-	// renews says that an SPS came with the last whole keyframe.
-	renews bool
+	// renews is what the sender puts in front of its keyframes, as far as seen.
+	renews setKinds
 	// orphaned says that what stood before the last keyframe is missing, and
 	// so are the references of its RASL pictures (H.265, section 8.1.3).
 	orphaned bool
@@ -130,7 +130,8 @@ func (h *h265) take(unit []byte) bool {
 		return true
 	case kind >= h265VPSType && kind <= h265PPSType:
 		u.sets = appendUnit(u.sets, unit)
-		u.renewed = u.renewed || kind == h265SPSType
+		u.renewed = u.renewed.with(kind, h265VPSType)
+		h.renews |= u.renewed
 		return h.sets.store(unit)
 	case kind <= h265VCLLast && !u.slices:
 		r := bitReader{data: unescape(unit[2:], h265SliceStart)}
@@ -179,7 +180,9 @@ func (h *h265) finish(hole hole, g *gate) (media.Frame, fate) {
 		g.lose()
 		return media.Frame{}, dropped
 	}
-	h.renews = u.renewed
+	if hole.before == 0 {
+		h.renews = u.renewed
+	}
 	h.orphaned = u.kind <= h265BLALast || first
 	return media.Frame{
 		Data:    append(active.prefix(), u.data...),

@@ -10,16 +10,22 @@ import (
 // those with every scaling list spelled out some hundreds.
 const maxParameterSet = 4 << 10
 
+// setKinds is a set of kinds of parameter sets, a bit for each.
+type setKinds uint8
+
+// with adds the kind of a NAL unit type whose kinds begin at first.
+func (k setKinds) with(kind, first byte) setKinds { return k | 1<<(kind-first) }
+
 // accessUnit gathers the NAL units of one picture, each behind its length.
 type accessUnit struct {
-	sets     []byte // parameter sets that came with it
-	data     []byte // the other units
-	fragment []byte // the fragmented unit that has begun, nil if none has
-	slices   bool   // there is one
-	start    bool   // and the first is the picture's first
-	key      bool   // decoding can start here
-	pps      int    // of the first slice
-	renewed  bool   // an SPS came with it
+	sets     []byte   // parameter sets that came with it
+	data     []byte   // the other units
+	fragment []byte   // the fragmented unit that has begun, nil if none has
+	slices   bool     // there is one
+	start    bool     // and the first is the picture's first
+	key      bool     // decoding can start here
+	pps      int      // of the first slice
+	renewed  setKinds // those that came with it
 }
 
 // aggregated takes the first unit off an aggregation packet (RFC 6184, section
@@ -56,14 +62,14 @@ func (a *accessUnit) join(fuHeader byte, header, payload []byte) ([]byte, bool) 
 	return unit, true
 }
 
-// whole says that nothing of the picture is missing. renews says that the
-// sender puts parameter sets in front of its keyframes: then a keyframe after
-// a hole is whole only with them, for they may have changed.
-func (a *accessUnit) whole(h hole, renews bool) bool {
+// whole says that nothing of the picture is missing. renews are the kinds of
+// parameter sets that the sender puts in front of its keyframes: after a hole
+// a keyframe is whole only with all of them, for they may have changed.
+func (a *accessUnit) whole(h hole, renews setKinds) bool {
 	if h.broken() || a.fragment != nil || !a.slices || !a.start {
 		return false
 	}
-	return h.before == 0 || a.renewed || !a.key || !renews
+	return h.before == 0 || !a.key || a.renewed&renews == renews
 }
 
 // appendUnit appends a NAL unit behind its length.
