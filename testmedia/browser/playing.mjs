@@ -1,0 +1,154 @@
+// What is recorded plays, can be sought, and is whole.
+
+import { accessible, assert, decodes, download, probe } from './checks.mjs';
+
+// How far a picture may be from the timeline once the player has settled, in s.
+const together = 0.12;
+
+// How far the length of a file may be from what the catalog says: a frame at
+// 15 per second, since cameras slow down in bad light.
+const oneFrame = 67; // ms
+
+export const playing = [
+  ['the history lists the ended session, and its link opens it', history],
+  ['the gap of the pause is listed', gaps],
+  ['a recording plays all its files together', plays],
+  ['seeking to 25, 50 and 75 % works', seeks],
+  ['files that fell behind are brought back', stalls],
+  ['the player obeys the keyboard', keyboard],
+  ['downloads are whole', downloads],
+];
+
+const av = '[data-kind=av]';
+
+async function history({ page, base, session, shot }) {
+  await page.go(`${base}/?view=history`);
+  await page.wait('the row', (id) => document.querySelector(`a[data-session="${id}"]`), session);
+  await accessible(page, 'the history');
+  await shot(page, 'history');
+  await page.go(`${base}/sessions/${session}?view=history&tab=general`);
+  await page.wait('the general information', () => document.querySelector('#tabpanel .facts'));
+  await accessible(page, 'the general information');
+  await shot(page, 'general');
+  await page.click('#tab-recordings');
+  await page.wait('the recordings', () => document.querySelector('[data-kind=av][data-state=ready]'));
+}
+
+async function gaps({ page }) {
+  await page.click(`${av} .gaps summary`);
+  const text = await page.evaluate((sel) => document.querySelector(`${sel} .gaps`).textContent, av);
+  assert(text.includes('card number read aloud'), `the gaps are: ${text.replace(/\s+/g, ' ')}`);
+  await accessible(page, 'the list of gaps');
+}
+
+async function plays({ page, shot }) {
+  await page.click(`${av} [data-action=play]`);
+  await page.wait('two pictures that move', () => {
+    const player = document.querySelector('[data-kind=av] .player');
+    const videos = [...player.querySelectorAll('video')];
+    return Number(player.dataset.position) > 1 && videos.length === 2 && videos.every((v) => v.videoWidth > 0);
+  });
+  await accessible(page, 'a player that plays');
+  await shot(page, 'playing');
+  const lengths = await page.evaluate(() =>
+    [...document.querySelectorAll('[data-kind=av] video')].map((v) => v.duration),
+  );
+  assert(lengths.every(Number.isFinite), `the lengths are ${lengths}`);
+  await page.size(390, 844);
+  await accessible(page, 'a player on a phone');
+  await shot(page, 'playing-phone');
+  await page.size(1440, 900);
+}
+
+async function seeks({ page }) {
+  for (const share of [0.25, 0.5, 0.75]) {
+    const target = await page.evaluate((part) => {
+      const bar = document.querySelector('[data-kind=av] .seek input');
+      bar.value = String(Number(bar.max) * part);
+      bar.dispatchEvent(new Event('input', { bubbles: true }));
+      return Number(bar.value) / 1000;
+    }, share);
+    const at = await page.evaluate(() => Number(document.querySelector('[data-kind=av] .player').dataset.position));
+    assert(Math.abs(at - target) < 0.2, `after a seek to ${target} s the player is at ${at} s`);
+    await page.wait(
+      `all pictures in step after a seek to ${share * 100} %`,
+      ([to, most]) => {
+        const player = document.querySelector('[data-kind=av] rv-player');
+        const lanes = player.timeline.lanes.filter((l) => player.timeline.covers(l));
+        const moved = player.timeline.position;
+        return (
+          lanes.length > 0 &&
+          moved > to + 0.3 &&
+          moved < to + 20 &&
+          lanes.every((l) => !l.media.seeking && Math.abs(l.media.currentTime + l.offset - moved) < most)
+        );
+      },
+      [target, together],
+    );
+  }
+}
+
+// A stall of 0.7 s and a jump of 2 s: what a busy machine does to an element.
+async function stalls({ page }) {
+  await seekTo(page, 0.25);
+  for (const trouble of ['stall', 'jump']) {
+    await page.evaluate((what) => {
+      const { timeline } = document.querySelector('[data-kind=av] rv-player');
+      const { media } = timeline.lanes.at(-1);
+      if (what === 'stall') media.playbackRate = 0.25;
+      else media.currentTime += 2;
+    }, trouble);
+    await page.wait(`the pictures in step after a ${trouble}`, (most) => {
+      const { timeline } = document.querySelector('[data-kind=av] rv-player');
+      const lanes = timeline.lanes.filter((l) => timeline.covers(l));
+      return timeline.playing && lanes.every((l) => !l.media.seeking && Math.abs(l.media.currentTime + l.offset - timeline.position) < most);
+    }, together);
+  }
+}
+
+const seekTo = (page, share) =>
+  page.evaluate((part) => {
+    const player = document.querySelector('[data-kind=av] rv-player');
+    player.seek(player.total * part);
+  }, share);
+
+async function keyboard({ page, session }) {
+  await page.evaluate(() => document.querySelector('[data-kind=av] [data-action=toggle]').focus());
+  await page.press('k');
+  await page.wait('the pause', () => document.querySelector('[data-kind=av] .player').dataset.playing === 'false');
+  await page.press('5');
+  const half = await page.evaluate(() => {
+    const player = document.querySelector('[data-kind=av] rv-player');
+    return Math.abs(player.position - player.total / 2);
+  });
+  assert(half < 0.1, `the key 5 is ${half} s from the middle`);
+  await page.press('>');
+  const speed = await page.evaluate(() => document.querySelector('[data-kind=av] .speed select').value);
+  assert(speed === '1.25', `the key > gives speed ${speed}`);
+  await page.press('<');
+  await page.press('Escape');
+  await page.wait('the closed panel', () => !document.querySelector('rv-detail'));
+  const focus = await page.evaluate(() => document.activeElement?.dataset.session);
+  assert(focus === session, `the focus is on ${focus}, want the row`);
+  await page.press('Enter');
+  await page.wait('the open panel', () => document.querySelector('[data-kind=av][data-state=ready]'));
+}
+
+async function downloads({ page, base, out, browser, session }) {
+  const files = await page.evaluate(async (id) => {
+    const answer = await fetch(`/api/v1/sessions/${id}/recordings`);
+    return (await answer.json()).items.flatMap((r) => r.files);
+  }, session);
+  const links = await page.evaluate(() =>
+    [...document.querySelectorAll('a[data-file]')].map((a) => ({ id: a.dataset.file, href: a.getAttribute('href') })),
+  );
+  assert(links.length === files.length && links.length > 0, `${links.length} links for ${files.length} files`);
+  for (const { id, href } of links) {
+    const file = files.find((f) => f.id === id);
+    const path = `${out}/${browser.name}-${id}.${file.container}`;
+    await download(new URL(href, base).href, path);
+    const { durationMs } = await probe(path);
+    assert(Math.abs(durationMs - file.durationMs) <= oneFrame, `${path} lasts ${durationMs} ms, the catalog says ${file.durationMs}`);
+    await decodes(path);
+  }
+}
