@@ -50,13 +50,19 @@ func callerOf(ctx context.Context) *caller {
 // authenticate fills in c from the request's credential. An Authorization
 // header decides alone: a browser never adds one by itself.
 func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, c *caller) error {
-	bucket := bucketOf(c.address)
-	if err := s.failures.spent(bucket, s.now()); err != nil {
-		return err
-	}
 	err := s.identify(w, r, c)
 	if err != nil && reelvault.KindOf(err) == reelvault.Unauthenticated {
-		_ = s.failures.take(bucket, s.now()) // this answer is a 401 in any case
+		return s.failed(c, err)
+	}
+	return err
+}
+
+// failed gives err, or Limited if too many requests from the caller's address
+// had no valid credential: secrets are too long to be guessed, but each
+// denial is a row of the audit log.
+func (s *Server) failed(c *caller, err error) error {
+	if limited := s.failures.take(bucketOf(c.address), s.now()); limited != nil {
+		return limited
 	}
 	return err
 }

@@ -152,7 +152,8 @@ func (s *Server) validationProblem(ctx huma.Context, _ string, v any) (any, erro
 	}
 	p := httpProblem(ctx.Context(), m.Status, m.Detail)
 	if m.Status >= http.StatusInternalServerError {
-		s.log.ErrorContext(ctx.Context(), "request failed", "request", p.RequestID, "error", m.Detail)
+		// All that Huma fails at is reading a body whose client has gone.
+		s.log.DebugContext(ctx.Context(), "request not read", "request", p.RequestID, "error", m.Detail)
 		p.Detail = internalDetail
 		return p, nil
 	}

@@ -48,7 +48,7 @@ func FuzzClientAddress(f *testing.F) {
 	}
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	f.Fuzz(func(t *testing.T, peer, forwarded string) {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.RemoteAddr = peer
 		r.Header["X-Forwarded-For"] = []string{forwarded}
 		got := api.ClientAddress(r, trusted)
@@ -85,7 +85,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/api/v1/sessions", "application/json", `{"name":"\ud800","externalId":"\u0000"}`)
 	f.Add("POST", "/api/v1/sessions", "application/json; charset", `{"name":{"name":[]}}`)
 	f.Fuzz(func(t *testing.T, method, path, contentType, body string) {
-		r := httptest.NewRequest("GET", "/", strings.NewReader(body))
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", strings.NewReader(body))
 		u, err := r.URL.Parse(path)
 		if err != nil || !validMethod(method) {
 			return
@@ -110,5 +110,5 @@ func FuzzRequest(f *testing.F) {
 
 // validMethod says whether net/http lets a method through to a handler.
 func validMethod(m string) bool {
-	return m != "" && strings.IndexFunc(m, func(r rune) bool { return !(r >= 'A' && r <= 'Z') }) < 0
+	return m != "" && strings.IndexFunc(m, func(r rune) bool { return r < 'A' || r > 'Z' }) < 0
 }

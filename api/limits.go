@@ -23,7 +23,7 @@ type Limits struct {
 	Offers     Limit // WHIP and WHEP offers, by client address
 	Ticket     Limit // WHIP and WHEP offers, by ticket
 	SignIns    Limit // tries to sign in, by client address
-	Failures   Limit // requests without a valid credential, by client address
+	Failures   Limit // requests without a valid credential, by client address; valid ones go on
 }
 
 // DefaultLimits gives limits that one office behind one address does not meet:
@@ -55,7 +55,10 @@ func newLimiter(what string, l Limit) *limiter {
 
 // take takes one turn of key, or says when to come back.
 func (l *limiter) take(key string, now time.Time) error {
-	r := l.bucket(key).ReserveN(now, 1)
+	bucket := l.keys.get(key, func() *rate.Limiter {
+		return rate.NewLimiter(rate.Limit(float64(l.limit.PerMinute)/60), l.limit.Burst)
+	})
+	r := bucket.ReserveN(now, 1)
 	if !r.OK() {
 		return l.refusal(time.Minute)
 	}
@@ -65,20 +68,6 @@ func (l *limiter) take(key string, now time.Time) error {
 	}
 	r.CancelAt(now)
 	return l.refusal(wait)
-}
-
-// spent says when to come back if key has no turn left, and takes none.
-func (l *limiter) spent(key string, now time.Time) error {
-	if l.bucket(key).TokensAt(now) >= 1 {
-		return nil
-	}
-	return l.refusal(time.Minute / time.Duration(max(l.limit.PerMinute, 1)))
-}
-
-func (l *limiter) bucket(key string) *rate.Limiter {
-	return l.keys.get(key, func() *rate.Limiter {
-		return rate.NewLimiter(rate.Limit(float64(l.limit.PerMinute)/60), l.limit.Burst)
-	})
 }
 
 func (l *limiter) refusal(wait time.Duration) error {

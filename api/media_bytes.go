@@ -124,14 +124,10 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, c *caller, i
 // can be no good is the same NotFound.
 func (s *Server) redeem(r *http.Request, c *caller, in *mediaInput) (reelvault.Recording, reelvault.File, error) {
 	none := reelvault.Errorf(reelvault.NotFound, "no such ticket")
-	bucket := bucketOf(c.address)
-	if err := s.failures.spent(bucket, s.now()); err != nil {
-		return reelvault.Recording{}, reelvault.File{}, err
-	}
 	cred, err := s.Catalog.Credential(r.Context(), reelvault.CredentialTicket, HashSecret(in.Ticket), s.now())
 	if err != nil {
 		if reelvault.KindOf(err) == reelvault.NotFound {
-			_ = s.failures.take(bucket, s.now()) // somebody may be guessing
+			err = s.failed(c, err)
 		}
 		return reelvault.Recording{}, reelvault.File{}, err
 	}
@@ -141,7 +137,7 @@ func (s *Server) redeem(r *http.Request, c *caller, in *mediaInput) (reelvault.R
 	if cred.FileID == "" {
 		return reelvault.Recording{}, reelvault.File{}, none
 	}
-	if err := s.checkHolder(r, cred); err != nil {
+	if err = s.checkHolder(r, cred); err != nil {
 		return reelvault.Recording{}, reelvault.File{}, err
 	}
 	rec, err := s.Catalog.RecordingOfFile(r.Context(), cred.FileID)

@@ -107,7 +107,7 @@ func TestMediaLinksNeedTheirScope(t *testing.T) {
 		t.Errorf("got URLs %q and %q for a file that still grows", f.PlaybackURL, f.DownloadURL)
 	}
 	w.a.File = file
-	wantStatus(t, w.do(call{method: "GET", path: w.mediaTicket(t, w.a, reelvault.PurposePlay)}), 404)
+	wantStatus(t, w.do(call{method: "GET", path: w.mediaTicket(t, w.a)}), 404)
 }
 
 // A download is an attachment whose name says what it is.
@@ -136,17 +136,17 @@ func TestMediaRefusals(t *testing.T) {
 	want := get("/media/rvk_unknown/" + w.a.File + ".webm")
 	wantStatus(t, want, 404)
 
-	good := w.mediaTicket(t, w.a, reelvault.PurposePlay)
+	good := w.mediaTicket(t, w.a)
 	deleted, deletedFile := w.recording(t, w.a, w.a.Session, reelvault.RecordingReady)
 	d := w.a
 	d.File = deletedFile
-	ofDeleted := w.mediaTicket(t, d, reelvault.PurposePlay)
+	ofDeleted := w.mediaTicket(t, d)
 	wantStatus(t, w.do(call{method: "DELETE", path: "/api/v1/recordings/" + deleted, bearer: w.a.Token}), 204)
 	gone, goneFile := w.recording(t, w.a, w.a.Session, reelvault.RecordingReady)
 	_ = gone
 	g := w.a
 	g.File = goneFile
-	ofGone := w.mediaTicket(t, g, reelvault.PurposePlay)
+	ofGone := w.mediaTicket(t, g)
 	delete(w.files.content, goneFile)
 	short, _ := w.credential(t, reelvault.Credential{
 		Kind: reelvault.CredentialTicket, TenantID: w.a.ID, Purpose: reelvault.PurposePlay, FileID: w.a.File,
@@ -239,7 +239,7 @@ func TestMediaAudit(t *testing.T) {
 		}
 		return n
 	}
-	url := w.mediaTicket(t, w.a, reelvault.PurposePlay)
+	url := w.mediaTicket(t, w.a)
 	w.catalog.breakAudit(errors.New("disk full"))
 	got := w.do(call{method: "GET", path: url})
 	wantStatus(t, got, 503)
@@ -257,7 +257,7 @@ func TestMediaAudit(t *testing.T) {
 	if n := plays(); n != 1 {
 		t.Errorf("got %d events for one ticket, want 1", n)
 	}
-	wantStatus(t, w.do(call{method: "GET", path: w.mediaTicket(t, w.a, reelvault.PurposePlay)}), 200)
+	wantStatus(t, w.do(call{method: "GET", path: w.mediaTicket(t, w.a)}), 200)
 	if n := plays(); n != 2 {
 		t.Errorf("got %d events for two tickets, want 2", n)
 	}

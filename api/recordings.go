@@ -110,7 +110,7 @@ func (s *Server) control(ctx context.Context, c *caller, id string, e reelvault.
 	if err != nil {
 		return nil, err
 	}
-	if err := allows(rec, e); err != nil {
+	if err = allows(rec, e); err != nil {
 		return nil, err
 	}
 	detail := map[string]string{}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -114,7 +115,11 @@ func (s *Server) guard(operation string, r rule) func(huma.Context, func(huma.Co
 			allowOrigins(w.Header())
 		}
 		c := &caller{address: addressOf(req.Context()), operation: operation, target: targetOf(r, req)}
-		if err := s.admit(w, req, r, c); err != nil {
+		err := s.admit(w, req, r, c)
+		if err == nil {
+			err = checkQuery(req.URL.RawQuery)
+		}
+		if err != nil {
 			s.auditDenial(req.Context(), c, err)
 			s.fail(w, req, err)
 			return
@@ -162,6 +167,22 @@ func scopeNames(scopes []reelvault.Scope) []string {
 		names[i] = string(sc)
 	}
 	return names
+}
+
+// checkQuery refuses what Huma would leave out in silence, so that a filter
+// that went wrong doesn't give everything: a part that can't be read, and the
+// second value of a parameter.
+func checkQuery(raw string) error {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return &reelvault.Error{Kind: reelvault.Invalid, Message: "the query can't be read", Location: "query", Cause: err}
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return &reelvault.Error{Kind: reelvault.Invalid, Message: "a parameter is given twice", Location: "query." + name}
+		}
+	}
+	return nil
 }
 
 // documentRule writes r into the OpenAPI document.

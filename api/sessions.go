@@ -150,7 +150,7 @@ func (s *Server) endSession(ctx context.Context, c *caller, in *idInput) (*body[
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	s.Gateway.HangupSession(ctx, c.TenantID, in.ID)
-	if err := s.Control.StopSession(ctx, c.TenantID, in.ID); err != nil {
+	if err = s.Control.StopSession(ctx, c.TenantID, in.ID); err != nil {
 		return nil, err
 	}
 	if session, err = s.session(ctx, c, in.ID); err != nil {

@@ -58,10 +58,10 @@ func (s *Server) signIn(ctx context.Context, c *caller, in *signInInput) (*signI
 		PersonID: person.ID, CreatedAt: s.now(), ExpiresAt: s.now().Add(cookieLife),
 	}
 	c.Principal = reelvault.Principal{TenantID: person.TenantID, ID: person.ID, Name: person.Name, Scopes: person.Scopes}
-	if err := s.audit(ctx, c, c.operation, "person/"+person.ID, nil); err != nil {
+	if err = s.audit(ctx, c, c.operation, "person/"+person.ID, nil); err != nil {
 		return nil, err
 	}
-	if err := s.Catalog.CreateCredentials(ctx, []reelvault.Credential{cred}); err != nil {
+	if err = s.Catalog.CreateCredentials(ctx, []reelvault.Credential{cred}); err != nil {
 		return nil, err
 	}
 	c.credential, c.cookie = cred, secret.Reveal()

@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -20,11 +21,19 @@ func (w *world) link(tb testing.TB) string {
 	return secret
 }
 
-func (w *world) signIn(secret string, header map[string]string) (*http.Response, string) {
-	rec := w.do(call{method: "POST", path: "/api/v1/signin", body: fmt.Sprintf(`{"secret":%q}`, secret), header: header})
-	r := rec.Result()
-	_ = r.Body.Close()
-	return r, rec.Body.String()
+func (w *world) signIn(secret string, header map[string]string) *httptest.ResponseRecorder {
+	return w.do(call{method: "POST", path: "/api/v1/signin", body: fmt.Sprintf(`{"secret":%q}`, secret), header: header})
+}
+
+// cookie gives the one cookie that an answer sets.
+func cookie(tb testing.TB, rec *httptest.ResponseRecorder) *http.Cookie {
+	tb.Helper()
+	wantStatus(tb, rec, 200)
+	c, err := http.ParseSetCookie(rec.Header().Get("Set-Cookie"))
+	if err != nil || len(rec.Header().Values("Set-Cookie")) != 1 {
+		tb.Fatalf("got cookies %q: %v", rec.Header().Values("Set-Cookie"), err)
+	}
+	return c
 }
 
 // A link signs in once, and the cookie is out of reach of scripts and other
@@ -40,11 +49,8 @@ func TestSignIn(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(c *api.Config) { c.PublicURL, _ = url.Parse(tt.public) })
 			link := w.link(t)
-			r, body := w.signIn(link, nil)
-			if r.StatusCode != 200 || len(r.Cookies()) != 1 {
-				t.Fatalf("got %d %s with cookies %v", r.StatusCode, body, r.Cookies())
-			}
-			c := r.Cookies()[0]
+			r := w.signIn(link, nil)
+			c, body := cookie(t, r), r.Body.String()
 			if c.Name != tt.cookie || c.Secure != tt.secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode ||
 				c.Path != "/" || c.Domain != "" || c.MaxAge != 12*60*60 {
 				t.Errorf("got cookie %v", c)
@@ -52,12 +58,10 @@ func TestSignIn(t *testing.T) {
 			if strings.Contains(body, c.Value) || !strings.Contains(body, `"csrfToken":"`) || !strings.Contains(body, `"kind":"person"`) {
 				t.Errorf("got body %s", body)
 			}
-			if got := r.Header.Get("Strict-Transport-Security") != ""; got != tt.secure {
+			if got := r.Header().Get("Strict-Transport-Security") != ""; got != tt.secure {
 				t.Errorf("got Strict-Transport-Security: %v, want %v", got, tt.secure)
 			}
-			if r, body = w.signIn(link, nil); r.StatusCode != 401 {
-				t.Errorf("second use: got %d %s, want 401", r.StatusCode, body)
-			}
+			wantStatus(t, w.signIn(link, nil), 401)
 		})
 	}
 }
@@ -68,31 +72,24 @@ func TestSignInRefusals(t *testing.T) {
 	w := newWorld(t)
 	old := w.link(t)
 	w.clock.advance(15*time.Minute + time.Second)
-	_, first := w.signIn("made-up", map[string]string{"Request-Id": "same"})
+	first := w.signIn("made-up", map[string]string{"Request-Id": "same"}).Body.String()
 	for _, secret := range []string{old, w.a.Token, w.a.Cookie} {
-		r, body := w.signIn(secret, map[string]string{"Request-Id": "same"})
-		if r.StatusCode != 401 || body != first {
-			t.Errorf("got %d %s, want 401 %s", r.StatusCode, body, first)
+		got := w.signIn(secret, map[string]string{"Request-Id": "same"})
+		if got.Code != 401 || got.Body.String() != first {
+			t.Errorf("got %d %s, want 401 %s", got.Code, got.Body, first)
 		}
 	}
 	link := w.link(t)
-	if r, body := w.signIn(link, map[string]string{"Origin": "https://evil.test"}); r.StatusCode != 403 {
-		t.Errorf("from another site: got %d %s, want 403", r.StatusCode, body)
-	}
-	if r, body := w.signIn(link, map[string]string{"Content-Type": "text/plain"}); r.StatusCode != 415 {
-		t.Errorf("as a form would send it: got %d %s, want 415", r.StatusCode, body)
-	}
-	if r, body := w.signIn(link, map[string]string{"Origin": "http://reelvault.test"}); r.StatusCode != 200 {
-		t.Errorf("from our page: got %d %s, want 200", r.StatusCode, body)
-	}
+	wantStatus(t, w.signIn(link, map[string]string{"Origin": "https://evil.test"}), 403)
+	wantStatus(t, w.signIn(link, map[string]string{"Content-Type": "text/plain"}), 415) // as a form would send it
+	wantStatus(t, w.signIn(link, map[string]string{"Origin": "http://reelvault.test"}), 200)
 }
 
 // A sign-in ends 12 h after its last use, and use moves the cookie's end, too.
 func TestSignInLife(t *testing.T) {
 	w := newWorld(t)
-	r, _ := w.signIn(w.link(t), nil)
-	cookie := r.Cookies()[0].Value
-	me := call{method: "GET", path: "/api/v1/me", cookie: cookie}
+	secret := cookie(t, w.signIn(w.link(t), nil)).Value
+	me := call{method: "GET", path: "/api/v1/me", cookie: secret}
 	if got := w.do(me); got.Header().Get("Set-Cookie") != "" {
 		t.Errorf("got a cookie again at once: %s", got.Header().Get("Set-Cookie"))
 	}
@@ -100,7 +97,7 @@ func TestSignInLife(t *testing.T) {
 		w.clock.advance(11 * time.Hour)
 		got := w.do(me)
 		wantStatus(t, got, 200)
-		if !strings.Contains(got.Header().Get("Set-Cookie"), cookie) {
+		if !strings.Contains(got.Header().Get("Set-Cookie"), secret) {
 			t.Errorf("got Set-Cookie %q, want the cookie prolonged", got.Header().Get("Set-Cookie"))
 		}
 	}

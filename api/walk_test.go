@@ -78,7 +78,7 @@ func (w *world) sample(tb testing.TB, op operation, t tenant, scope string) call
 	switch op.ID {
 	case "getHealth", "getReady", "getMetrics", "getMe", "listAudit", "listSessions", "listTenants", "listTokens", "signOut":
 	case "getMedia":
-		ticket := w.mediaTicket(tb, t, reelvault.PurposePlay)
+		ticket := w.mediaTicket(tb, t)
 		c.path = ticket
 	case "signIn":
 		secret, _ := w.credential(tb, reelvault.Credential{Kind: reelvault.CredentialLink, TenantID: t.ID, PersonID: t.PersonID})
@@ -140,10 +140,10 @@ func (w *world) sample(tb testing.TB, op operation, t tenant, scope string) call
 }
 
 // mediaTicket gives the URL of a tenant's file.
-func (w *world) mediaTicket(tb testing.TB, t tenant, p reelvault.Purpose) string {
+func (w *world) mediaTicket(tb testing.TB, t tenant) string {
 	tb.Helper()
 	secret, _ := w.credential(tb, reelvault.Credential{
-		Kind: reelvault.CredentialTicket, TenantID: t.ID, IssuerID: t.TokenID, Purpose: p, FileID: t.File,
+		Kind: reelvault.CredentialTicket, TenantID: t.ID, IssuerID: t.TokenID, Purpose: reelvault.PurposePlay, FileID: t.File,
 		ExpiresAt: w.clock.Now().Add(15 * time.Minute),
 	})
 	return "/media/" + secret + "/" + t.File + ".webm"
@@ -177,14 +177,15 @@ func TestEveryOperationHasItsRule(t *testing.T) {
 
 func refused(code int) bool { return code == 401 || code == 403 || code == 404 }
 
-// wantDenied checks the answer and that the audit log of tenantID has it.
-func (w *world) wantDenied(t *testing.T, what string, op operation, got *httptest.ResponseRecorder, want int, tenantID string) {
+// wantDenied checks the answer and that the audit log of the caller's tenant,
+// which is always the first one, has it.
+func (w *world) wantDenied(t *testing.T, what string, op operation, got *httptest.ResponseRecorder, want int) {
 	t.Helper()
 	if got.Code != want {
 		t.Errorf("%s %s: got status %d, want %d; body %s", op.ID, what, got.Code, want, got.Body)
 		return
 	}
-	if e := w.lastEvent(t, tenantID); e.Action != op.ID || e.Outcome != "denied" {
+	if e := w.lastEvent(t, w.a.ID); e.Action != op.ID || e.Outcome != "denied" {
 		t.Errorf("%s %s: got audit event %s %s, want the denial", op.ID, what, e.Action, e.Outcome)
 	}
 	var p struct{ Code, RequestID string }
@@ -210,25 +211,25 @@ func TestWalkWithoutCredential(t *testing.T) {
 	revoked, id := w.token(t, w.a, reelvault.Scopes...)
 	must(t, w.catalog.Revoke(t.Context(), w.a.ID, id))
 	link, _ := w.credential(t, reelvault.Credential{Kind: reelvault.CredentialLink, TenantID: w.a.ID, PersonID: w.a.PersonID})
-	file := strings.Split(w.mediaTicket(t, w.a, reelvault.PurposePlay), "/")[2]
+	file := strings.Split(w.mediaTicket(t, w.a), "/")[2]
 	for _, op := range w.operations(t) {
 		if op.Open != "" {
 			wantAllowed(t, "without a token", op, w.do(w.sample(t, op, w.a, "")))
 			continue
 		}
 		c := w.sample(t, op, w.a, "ingest")
-		w.wantDenied(t, "without a token", op, w.do(c), 401, w.a.ID)
+		w.wantDenied(t, "without a token", op, w.do(c), 401)
 		for what, secret := range map[string]string{
 			"garbage": "garbage", "empty ticket": "rvk_", "expired": expired, "revoked": revoked,
 			"a link as token": link, "a cookie as token": w.a.Cookie, "a file's ticket": file,
 		} {
 			c.bearer, c.cookie = secret, ""
-			w.wantDenied(t, "with "+what, op, w.do(c), 401, w.a.ID)
+			w.wantDenied(t, "with "+what, op, w.do(c), 401)
 		}
 		c.bearer, c.cookie = "", "garbage"
-		w.wantDenied(t, "with a garbage cookie", op, w.do(c), 401, w.a.ID)
+		w.wantDenied(t, "with a garbage cookie", op, w.do(c), 401)
 		c.cookie = w.a.Token
-		w.wantDenied(t, "with a token as cookie", op, w.do(c), 401, w.a.ID)
+		w.wantDenied(t, "with a token as cookie", op, w.do(c), 401)
 	}
 }
 
@@ -249,7 +250,7 @@ func TestWalkEachScope(t *testing.T) {
 				wantAllowed(t, what, op, w.do(c))
 				continue
 			}
-			w.wantDenied(t, what, op, w.do(c), 403, w.a.ID)
+			w.wantDenied(t, what, op, w.do(c), 403)
 		}
 	}
 }
@@ -266,7 +267,7 @@ func TestWalkForeignTenant(t *testing.T) {
 		c.bearer = w.a.Token
 		c.header = merge(c.header, same)
 		foreign := w.do(c)
-		w.wantDenied(t, "of another tenant", op, foreign, 404, w.a.ID)
+		w.wantDenied(t, "of another tenant", op, foreign, 404)
 		for _, id := range []string{newID(), "x", "..%2f..%2fetc", "%00", strings.Repeat("9", 2000), "%E2%80%AE", "'%20OR%201=1--"} {
 			c.path = strings.Replace(op.path, "{id}", id, 1)
 			c.path = strings.Replace(c.path, "{connection}", newID(), 1)
@@ -312,17 +313,17 @@ func TestWalkCookies(t *testing.T) {
 			continue
 		}
 		plain := c.header
-		w.wantDenied(t, "without CSRF token", op, w.do(c), 403, w.a.ID)
+		w.wantDenied(t, "without CSRF token", op, w.do(c), 403)
 		c.header = merge(plain, map[string]string{"X-CSRF-Token": "wrong"})
-		w.wantDenied(t, "with a wrong CSRF token", op, w.do(c), 403, w.a.ID)
+		w.wantDenied(t, "with a wrong CSRF token", op, w.do(c), 403)
 		token := csrf
 		if c.cookie != w.a.Cookie {
 			token = w.csrf(t, c.cookie)
 		}
 		c.header = merge(plain, map[string]string{"X-CSRF-Token": token, "Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"})
-		w.wantDenied(t, "from another site", op, w.do(c), 403, w.a.ID)
+		w.wantDenied(t, "from another site", op, w.do(c), 403)
 		c.header = merge(plain, map[string]string{"X-CSRF-Token": token, "Origin": "https://evil.test"})
-		w.wantDenied(t, "from another origin", op, w.do(c), 403, w.a.ID)
+		w.wantDenied(t, "from another origin", op, w.do(c), 403)
 		c.header = merge(plain, map[string]string{"X-CSRF-Token": token, "Sec-Fetch-Site": "same-origin", "Origin": "http://reelvault.test"})
 		wantAllowed(t, "with CSRF token", op, w.do(c))
 	}
@@ -345,7 +346,7 @@ func TestWalkTickets(t *testing.T) {
 			case op.ID == "getMe", slices.Contains(op.Tickets, purpose):
 				wantAllowed(t, what, op, w.do(c))
 			default:
-				w.wantDenied(t, what, op, w.do(c), 403, w.a.ID)
+				w.wantDenied(t, what, op, w.do(c), 403)
 				continue
 			}
 			if op.ID == "getMe" {
@@ -353,7 +354,7 @@ func TestWalkTickets(t *testing.T) {
 			}
 			c = w.sample(t, op, w.a, "ingest")
 			c.bearer = elsewhere
-			w.wantDenied(t, what+" for another session", op, w.do(c), 404, w.a.ID)
+			w.wantDenied(t, what+" for another session", op, w.do(c), 404)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func (s *Server) watch(ctx context.Context, c *caller, in *whepInput) (*sdpOutpu
 		return nil, err
 	}
 	detail := map[string]string{"participant": in.Participant, "source": in.Source}
-	if err := s.audit(ctx, c, actionWatch, c.target, detail); err != nil {
+	if err = s.audit(ctx, c, actionWatch, c.target, detail); err != nil {
 		return nil, err
 	}
 	w := media.Publisher{

@@ -45,7 +45,7 @@ func (s *Server) publish(ctx context.Context, c *caller, in *whipInput) (*sdpOut
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Sink.Admit(ctx, p); err != nil {
+	if err = s.Sink.Admit(ctx, p); err != nil {
 		return nil, err
 	}
 	a, err := s.Gateway.Publish(ctx, p, string(in.RawBody))

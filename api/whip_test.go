@@ -65,7 +65,7 @@ func TestOfferRefusals(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		gateway error
-		prepare func(*testing.T, *world)
+		prepare func(*world)
 		change  func(*call)
 		want    int
 	}{
@@ -85,15 +85,15 @@ func TestOfferRefusals(t *testing.T) {
 		{name: "unknown source", change: func(c *call) { c.path += "&source=tv" }, want: 422},
 		{name: "bad participant", change: func(c *call) { c.path = strings.Replace(c.path, "guest-1", "a%20b", 1) }, want: 422},
 		{name: "type with parameters", change: func(c *call) { c.header["Content-Type"] = "application/sdp; charset=utf-8" }, want: 201},
-		{name: "feature off", want: 403, prepare: func(t *testing.T, w *world) {
+		{name: "feature off", want: 403, prepare: func(w *world) {
 			_, err := w.catalog.SetFeatures(t.Context(), w.a.ID, reelvault.Features{Phone: true})
 			must(t, err)
 		}},
-		{name: "session ended", want: 409, prepare: func(t *testing.T, w *world) {
+		{name: "session ended", want: 409, prepare: func(w *world) {
 			_, err := w.catalog.MoveSession(t.Context(), w.a.ID, w.a.Session, reelvault.StatusClosed, "", w.clock.Now())
 			must(t, err)
 		}},
-		{name: "session ends while the offer is answered", want: 409, prepare: func(t *testing.T, w *world) {
+		{name: "session ends while the offer is answered", want: 409, prepare: func(w *world) {
 			w.gateway.before = func() {
 				_, err := w.catalog.MoveSession(t.Context(), w.a.ID, w.a.Session, reelvault.StatusClosed, "", w.clock.Now())
 				must(t, err)
@@ -105,7 +105,7 @@ func TestOfferRefusals(t *testing.T) {
 				w := shared
 				if tt.prepare != nil {
 					w = newWorld(t)
-					tt.prepare(t, w)
+					tt.prepare(w)
 				}
 				w.gateway.err = tt.gateway
 				w.gateway.connections = map[string]string{}

@@ -1,0 +1,214 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
+	"github.com/reelvault/reelvault/storage"
+)
+
+// faultyCatalog is a catalog whose audit log can break.
+type faultyCatalog struct {
+	storage.Catalog
+	mu    sync.Mutex
+	audit error
+}
+
+func (c *faultyCatalog) breakAudit(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.audit = err
+}
+
+func (c *faultyCatalog) Append(ctx context.Context, e reelvault.AuditEvent) error {
+	c.mu.Lock()
+	err := c.audit
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return c.Catalog.Append(ctx, e)
+}
+
+// control moves recordings in the catalog as the recorder would.
+type control struct {
+	catalog storage.Catalog
+	now     storage.Clock
+	mu      sync.Mutex
+	stopped []string // sessions
+	paused  []string // by, reason
+}
+
+func (c *control) Pause(ctx context.Context, tenantID, id, by, reason string) (reelvault.Recording, error) {
+	c.mu.Lock()
+	c.paused = append(c.paused, by, reason)
+	c.mu.Unlock()
+	return c.move(ctx, tenantID, id, reelvault.EventPause)
+}
+
+func (c *control) Resume(ctx context.Context, tenantID, id string) (reelvault.Recording, error) {
+	return c.move(ctx, tenantID, id, reelvault.EventResume)
+}
+
+func (c *control) Stop(ctx context.Context, tenantID, id string) (reelvault.Recording, error) {
+	if _, err := c.move(ctx, tenantID, id, reelvault.EventSeal); err != nil {
+		return reelvault.Recording{}, err
+	}
+	return c.move(ctx, tenantID, id, reelvault.EventReady)
+}
+
+func (c *control) StopSession(_ context.Context, _, sessionID string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = append(c.stopped, sessionID)
+	return nil
+}
+
+func (c *control) move(ctx context.Context, tenantID, id string, e reelvault.RecordingEvent) (reelvault.Recording, error) {
+	if _, err := c.catalog.MoveRecording(ctx, id, e, reelvault.Recording{}); err != nil {
+		return reelvault.Recording{}, err
+	}
+	return c.catalog.Recording(ctx, tenantID, id)
+}
+
+// gateway answers every offer and remembers what it was asked.
+type gateway struct {
+	mu          sync.Mutex
+	connections map[string]string // session of each
+	publishers  []media.Publisher
+	watched     []media.Publisher
+	hungUp      []string // connections and sessions
+	err         error    // instead of an answer
+	before      func()   // runs before an answer is given
+	running     []media.Published
+}
+
+const etag = `"ice-1"`
+
+func (g *gateway) Publish(_ context.Context, p media.Publisher, _ string) (media.Answer, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.publishers = append(g.publishers, p)
+	return g.answer(p.SessionID)
+}
+
+func (g *gateway) Watch(_ context.Context, p media.Publisher, _ string) (media.Answer, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.watched = append(g.watched, p)
+	return g.answer(p.SessionID)
+}
+
+func (g *gateway) answer(session string) (media.Answer, error) {
+	if g.err != nil {
+		return media.Answer{}, g.err
+	}
+	if g.before != nil {
+		g.before()
+	}
+	id := newID()
+	g.connections[id] = session
+	return media.Answer{ID: id, ETag: etag, SDP: "v=0\r\n"}, nil
+}
+
+func (g *gateway) Patch(_ context.Context, session, id, ifMatch, fragment string) (media.Answer, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.connections[id] != session:
+		return media.Answer{}, reelvault.Errorf(reelvault.NotFound, "no such connection")
+	case !strings.HasPrefix(fragment, "a="):
+		return media.Answer{}, reelvault.Errorf(reelvault.Invalid, "malformed fragment")
+	case ifMatch == "*":
+		return media.Answer{ID: id, ETag: `"ice-2"`, SDP: "a=ice-ufrag:new\r\n"}, nil
+	case ifMatch != etag:
+		return media.Answer{}, reelvault.Errorf(reelvault.Stale, "another ICE session")
+	}
+	return media.Answer{}, nil
+}
+
+func (g *gateway) Hangup(_ context.Context, session, id string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.connections[id] != session {
+		return reelvault.Errorf(reelvault.NotFound, "no such connection")
+	}
+	delete(g.connections, id)
+	g.hungUp = append(g.hungUp, id)
+	return nil
+}
+
+func (g *gateway) HangupSession(_ context.Context, _, session string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hungUp = append(g.hungUp, session)
+}
+
+func (g *gateway) Publishers(_, session string) []media.Published {
+	return slices.DeleteFunc(slices.Clone(g.running), func(p media.Published) bool { return p.SessionID != session })
+}
+
+func (g *gateway) ICEServers() []string {
+	return []string{`<stun:stun.example.net>; rel="ice-server"`, `<turn:turn.example.net>; rel="ice-server"`}
+}
+
+// connect opens a connection behind the API's back.
+func (g *gateway) connect(session string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	id := newID()
+	g.connections[id] = session
+	return id
+}
+
+// sink admits everybody, or nobody.
+type sink struct{ err error }
+
+func (s *sink) Admit(context.Context, media.Publisher) error { return s.err }
+
+func (s *sink) Open(context.Context, media.Publisher) (media.Capture, error) {
+	panic("the API opens no captures")
+}
+
+// files holds bytes by file id.
+type files struct {
+	mu      sync.Mutex
+	content map[string][]byte
+	opened  int
+	closed  int
+}
+
+func (f *files) put(id string, b []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.content[id] = b
+}
+
+func (f *files) Open(_ context.Context, file reelvault.File) (io.ReadSeekCloser, int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b, ok := f.content[file.ID]
+	if !ok {
+		return nil, 0, reelvault.Errorf(reelvault.NotFound, "no such object")
+	}
+	f.opened++
+	return &reader{bytes.NewReader(b), f}, int64(len(b)), nil
+}
+
+type reader struct {
+	*bytes.Reader
+	files *files
+}
+
+func (r *reader) Close() error {
+	r.files.mu.Lock()
+	defer r.files.mu.Unlock()
+	r.files.closed++
+	return nil
+}
