@@ -84,7 +84,7 @@ func flashes(ctx context.Context, path string) ([]time.Duration, error) {
 	if err != nil || has == "" {
 		return nil, err
 	}
-	text, err := output(ctx, "ffmpeg", "-v", "error", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough",
+	text, err := output(ctx, "ffmpeg", "-v", "error", "-i", path, "-map", "0:v:0", "-enc_time_base", "-1", "-fps_mode", "passthrough",
 		"-vf", "scale=16:16,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-", "-f", "null", "/dev/null")
 	if err != nil {
 		return nil, err
@@ -161,8 +161,11 @@ func Duration(ctx context.Context, path string) (time.Duration, error) {
 }
 
 // Decode decodes every frame of a file; a word from a decoder is an error.
+// Times stay in the file's own unit: ffmpeg would else round them to a frame
+// rate that it guesses from the first frames, and complain when two pictures
+// of a camera whose rate is not constant fall together.
 func Decode(ctx context.Context, path string) error {
-	_, err := output(ctx, "ffmpeg", "-v", "error", "-i", path, "-f", "null", "-")
+	_, err := output(ctx, "ffmpeg", "-v", "error", "-i", path, "-enc_time_base", "-1", "-f", "null", "-")
 	return err
 }
 

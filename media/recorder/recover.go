@@ -127,11 +127,9 @@ func (r *Recorder) finishFile(ctx context.Context, f reelvault.File, tracks []re
 // mend makes a track's row say what its file holds.
 func mend(t *reelvault.Track, f reelvault.File, s webm.Summary, cause reelvault.GapCause) {
 	var end time.Duration
-	for _, l := range s.Lanes {
-		if l.Lane == t.Lane && l.Frames > 0 {
-			t.Offset = f.Offset + l.First
-			end = l.End
-		}
+	if i := t.Lane - 1; i >= 0 && i < len(s.Lanes) && s.Lanes[i].Frames > 0 {
+		t.Offset = f.Offset + s.Lanes[i].First
+		end = s.Lanes[i].End
 	}
 	t.Duration = max(f.Offset+end-t.Offset, 0)
 	last := f.Offset + max(end, t.Offset-f.Offset)

@@ -59,7 +59,7 @@ var syncCases = []syncCase{
 	},
 	{
 		name: "outages", clip: camera, send: testmedia.SendSpec{Length: 90 * time.Second},
-		network: with(rough, func(m *testmedia.Impairment) { m.Burst, m.BurstEach = 900*time.Millisecond, 15*time.Second }),
+		network: with(rough, func(m *testmedia.Impairment) { m.Burst, m.BurstEach = 2*time.Second, 15*time.Second }),
 	},
 	{name: "video 3 s late", clip: camera, send: testmedia.SendSpec{Length: 70 * time.Second, VideoStart: 3 * time.Second}, network: rough},
 	{

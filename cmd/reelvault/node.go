@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/reelvault/reelvault/api"
+	"github.com/reelvault/reelvault/api/web"
+	"github.com/reelvault/reelvault/media/recorder"
+	"github.com/reelvault/reelvault/media/spool"
+	"github.com/reelvault/reelvault/media/webrtc"
+	"github.com/reelvault/reelvault/storage"
+)
+
+const (
+	// drainTime is how long running recordings may take to be sealed when the
+	// program is asked to end. Sealing takes well under a second; a supervisor
+	// waits at least this long before it kills.
+	drainTime = 10 * time.Second
+
+	// forgetEvery is how often expired credentials are removed.
+	forgetEvery = 10 * time.Minute
+)
+
+// nodeConfig is what a node needs beside its stores.
+type nodeConfig struct {
+	data    string // folder
+	catalog storage.Catalog
+	blobs   storage.Blobs
+	webrtc  webrtc.Config
+	api     api.Config // only what configuration decides
+	log     *slog.Logger
+}
+
+// node is the whole product on one machine: the parts, wired.
+type node struct {
+	log      *slog.Logger
+	catalog  storage.Catalog
+	spool    *spool.Dir
+	archive  *storage.Archive
+	recorder *recorder.Recorder
+	gateway  *webrtc.Server
+	api      *api.Server
+
+	work context.CancelFunc // ends flusher, archive and housekeeping
+	done sync.WaitGroup
+}
+
+// startNode opens the spool, finishes what a crash left there, and opens the
+// media port. The caller serves n.api and calls stop.
+func startNode(ctx context.Context, c nodeConfig) (*node, error) {
+	dir, err := spool.Open(filepath.Join(c.data, "spool"), spool.Config{Log: c.log})
+	if err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	n := &node{log: c.log, catalog: c.catalog, spool: dir}
+	n.archive = storage.NewArchive(storage.ArchiveConfig{Catalog: c.catalog, Blobs: c.blobs, Spool: archiveSpool{dir}, Log: c.log})
+	n.recorder = recorder.New(recorder.Config{Ledger: c.catalog, Spool: dir, Stored: n.archive.Ring, Log: c.log})
+	if err := n.recorder.Recover(ctx); err != nil {
+		return nil, fmt.Errorf("finish what the spool holds: %w", err)
+	}
+	if n.gateway, err = webrtc.New(c.webrtc, n.recorder); err != nil {
+		return nil, fmt.Errorf("open media port: %w", err)
+	}
+	if n.api, err = n.newAPI(c.api); err != nil {
+		return nil, errors.Join(err, n.gateway.Close(ctx))
+	}
+	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	n.work = cancel
+	n.run("flush the spool", func() error { return n.spool.Run(working) })
+	n.run("archive", func() error { return n.archive.Run(working) })
+	n.run("forget credentials", func() error { return n.forget(working) })
+	return n, nil
+}
+
+func (n *node) newAPI(c api.Config) (*api.Server, error) {
+	c.Catalog, c.Control, c.Gateway, c.Sink, c.Files = n.catalog, n.recorder, n.gateway, n.recorder, n.archive
+	c.Health, c.Metrics, c.Pages = n.health, n.metrics(), web.Handler()
+	c.Now, c.Log = time.Now, n.log
+	s, err := api.New(c)
+	if err != nil {
+		return nil, fmt.Errorf("make API: %w", err)
+	}
+	return s, nil
+}
+
+// run does work until the node stops. An error ends only that work, and says so.
+func (n *node) run(what string, work func() error) {
+	n.done.Add(1)
+	go func() {
+		defer n.done.Done()
+		if err := work(); err != nil && !errors.Is(err, context.Canceled) {
+			n.log.Error(what, "err", err)
+		}
+	}()
+}
+
+// serve answers HTTP on l until ctx ends, then stops the node: new recordings
+// are refused, running ones sealed, and everything that was started is waited for.
+func (n *node) serve(ctx context.Context, server *http.Server, l net.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		n.log.Info("stopping", "drain", drainTime)
+	}
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	drained := n.stop(draining)
+	shut := server.Shutdown(draining)
+	if err == nil {
+		err = <-served
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, drained, shut)
+}
+
+// stop seals, says goodbye to peers, and waits for all work.
+func (n *node) stop(ctx context.Context) error {
+	drained := n.recorder.Drain(ctx)
+	closed := n.gateway.Close(ctx)
+	n.recorder.Close()
+	n.work()
+	n.done.Wait()
+	return errors.Join(drained, closed)
+}
+
+// forget removes expired credentials now and then.
+func (n *node) forget(ctx context.Context) error {
+	tick := time.NewTicker(forgetEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			if err := n.catalog.RemoveExpired(ctx, now); err != nil {
+				n.log.Warn("remove expired credentials", "err", err)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// health says how the parts are.
+func (n *node) health(ctx context.Context) []api.Part {
+	return []api.Part{
+		{Name: "catalog", Err: n.catalog.Check(ctx), Vital: true},
+		{Name: "spool", Err: n.spool.Room(), Vital: true},
+		{Name: "store", Err: n.archive.Healthy()},
+	}
+}
+
+// archiveSpool shows the spool to the archive, by the archive's own contract.
+type archiveSpool struct{ dir *spool.Dir }
+
+// Open implements storage.Spool.
+func (s archiveSpool) Open(fileID string) (storage.SpoolReader, error) {
+	r, err := s.dir.Open(fileID)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Left implements storage.Spool.
+func (s archiveSpool) Left() ([]string, error) { return s.dir.Left() }
+
+// Remove implements storage.Spool.
+func (s archiveSpool) Remove(fileID string) error { return s.dir.Remove(fileID) }

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/api"
+	"github.com/reelvault/reelvault/media/webrtc"
+	"github.com/reelvault/reelvault/storage"
+	"github.com/reelvault/reelvault/storage/disk"
+	"github.com/reelvault/reelvault/storage/s3"
+	"github.com/reelvault/reelvault/storage/sqlite"
+)
+
+// serve runs the recorder until ctx ends.
+func serve(ctx context.Context, c *Config, out output) (err error) {
+	log := slog.New(slog.NewTextHandler(out.stderr, nil))
+	if err = checkDescriptors(c.MaxPublishers); err != nil {
+		return err
+	}
+	checkMemory(ctx, c.MaxPublishers, log)
+	dir, err := openDataDir(c.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	catalog, err := sqlite.Open(ctx, catalogPath(dir.path), time.Now, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, catalog.Close()) }()
+	listener, err := listen(ctx, c)
+	if err != nil {
+		return err
+	}
+	public := c.publicURL(listener.Addr().String())
+	n, err := c.node(ctx, dir.path, catalog, public, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	err = errors.Join(welcome(ctx, catalog, c, public, out), dir.note(public))
+	if err != nil {
+		return errors.Join(err, listener.Close(), n.stop(ctx))
+	}
+	return n.serve(ctx, &http.Server{
+		Handler: n.api, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}, listener)
+}
+
+const (
+	// headerTime and idleTime bound what a client may hold open for nothing.
+	headerTime = 10 * time.Second
+	idleTime   = 2 * time.Minute
+)
+
+// listen opens the address of pages and API, with TLS if it is set.
+func listen(ctx context.Context, c *Config) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.HTTP)
+	if err != nil {
+		return nil, &reelvault.Error{
+			Kind: reelvault.Unavailable, Message: "the address " + c.HTTP + " cannot be listened on",
+			Hint: "name another one with --http", Cause: err,
+		}
+	}
+	if c.TLSCert == "" {
+		return l, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("load certificate: %w", err), l.Close())
+	}
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}), nil
+}
+
+// node starts the parts as configured.
+func (c *Config) node(ctx context.Context, data string, catalog storage.Catalog, public *url.URL, log *slog.Logger) (*node, error) {
+	blobs, err := c.blobs(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := c.trustedProxies()
+	if err != nil {
+		return nil, err
+	}
+	servers := make([]webrtc.ICEServer, len(c.ICEServer))
+	for i, u := range c.ICEServer {
+		servers[i] = webrtc.ICEServer{URL: u, Username: c.ICEUsername, Credential: c.Secrets.ICECredential}
+	}
+	return startNode(ctx, nodeConfig{
+		data: data, catalog: catalog, blobs: blobs, log: log,
+		webrtc: webrtc.Config{Host: c.WebRTCHost, Port: c.WebRTCPort, ICEServers: servers, MaxPublishers: c.MaxPublishers, Log: log},
+		api:    api.Config{PublicURL: public, TrustedProxies: proxies, Version: version(), Limits: api.DefaultLimits()},
+	})
+}
+
+// blobs opens the object store: S3 if an endpoint is set, else a folder.
+func (c *Config) blobs(ctx context.Context, data string) (storage.Blobs, error) {
+	if c.S3Endpoint == "" {
+		return disk.Open(filepath.Join(data, "objects"))
+	}
+	return s3.Open(ctx, s3.Config{
+		Endpoint: c.S3Endpoint, Bucket: c.S3Bucket, Prefix: c.S3Prefix, Region: c.S3Region, CA: c.S3CA,
+		AccessKey: c.Secrets.S3AccessKey.Reveal(), SecretKey: c.Secrets.S3SecretKey,
+	})
+}
+
+// welcome makes what a first start needs, and prints the first administrator's
+// sign-in link.
+func welcome(ctx context.Context, catalog storage.Catalog, c *Config, public *url.URL, out output) error {
+	now := time.Now()
+	tenant, err := ensureTenant(ctx, catalog, now)
+	if err != nil {
+		return err
+	}
+	if err = presetToken(ctx, catalog, tenant.ID, c.Secrets.AdminToken, now); err != nil {
+		return err
+	}
+	person, added, err := ensureAdministrator(ctx, catalog, tenant.ID, now)
+	if err != nil || !added {
+		return err
+	}
+	if err = auditLink(ctx, catalog, person, "firstStart", now); err != nil {
+		return err
+	}
+	link, err := signInLink(ctx, catalog, person, public, now)
+	if err != nil {
+		return err
+	}
+	return printLink(out, link)
+}
