@@ -16,6 +16,7 @@ var hostileTests = []catalogTest{
 	{"times far away are kept", farTimes},
 	{"a call whose context has ended has no effect", endedContext},
 	{"many writers at once lose nothing", manyWriters},
+	{"a call that is cut off midway is whole or gone, and alone in that", cutOffMidway},
 	{"a catalog that is closed says so", closedCatalog},
 }
 
@@ -115,6 +116,47 @@ func manyWriters(t *testing.T, w *world) {
 	got := walk(t, 100, w.Tenants, func(x reelvault.Tenant) string { return x.ID }, func() {})
 	if want := writers/3*each + 2; len(got) != want {
 		t.Errorf("%d tenants are there, want %d", len(got), want)
+	}
+}
+
+// cutOffMidway ends the context of a long write while others are at work.
+func cutOffMidway(t *testing.T, w *world) {
+	r := w.recording(t, w.ours, reelvault.RecordingRunning)
+	f := w.file(t, r.ID)
+	const rounds, size, others = 10, 300, 6
+	kept := 0
+	for range rounds {
+		tracks := make([]reelvault.Track, size)
+		for i := range tracks {
+			tracks[i] = reelvault.Track{ID: newID(), RecordingID: r.ID, FileID: f.ID, Lane: i}
+		}
+		long, cancel := context.WithCancel(t.Context())
+		race(t, others+1, func(ctx context.Context, i int) error {
+			if i < others {
+				err := w.Append(ctx, reelvault.AuditEvent{ID: newID(), TenantID: w.ours.ID, At: w.now})
+				cancel()
+				return err
+			}
+			err := w.SaveTracks(long, tracks)
+			if err == nil {
+				kept += size
+			}
+			if errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		})
+		cancel()
+	}
+	got, err := w.Recording(t.Context(), w.ours.ID, r.ID)
+	ok(t, err)
+	if len(got.Tracks) != kept {
+		t.Errorf("%d tracks are there, want the %d that were acknowledged", len(got.Tracks), kept)
+	}
+	events, _, err := w.Audit(t.Context(), w.ours.ID, storage.Page{Limit: 2 * rounds * others})
+	ok(t, err)
+	if len(events) != rounds*others {
+		t.Errorf("%d events are there, want %d", len(events), rounds*others)
 	}
 }
 
