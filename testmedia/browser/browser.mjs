@@ -1,6 +1,9 @@
 // One small interface over playwright-core with Chromium and puppeteer-core
 // with Firefox over WebDriver BiDi, so that every test runs in both.
 
+import { mkdtemp, readdir, rename, rm, stat, watch } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
 
@@ -35,18 +38,26 @@ const firefoxPrefs = {
   'network.captive-portal-service.enabled': false,
   'network.connectivity-service.enabled': false,
   'services.settings.server': 'http://127.0.0.1:9/',
+  'browser.download.folderList': 2, // the folder of browser.download.dir
+  'browser.download.always_ask_before_handling_new_types': false,
+  'browser.download.alwaysOpenPanel': false,
 };
 
 // launch starts "chromium" or "firefox".
 export async function launch(name) {
   if (name === 'firefox') {
+    const folder = await mkdtemp(join(tmpdir(), 'reelvault-downloads-'));
     const browser = await puppeteer.launch({
       browser: 'firefox',
       executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
       headless: true,
-      extraPrefsFirefox: firefoxPrefs,
+      extraPrefsFirefox: { ...firefoxPrefs, 'browser.download.dir': folder },
     });
-    return { name, page: async () => firefoxPage(await browser.newPage()), close: () => browser.close() };
+    const close = async () => {
+      await browser.close();
+      await rm(folder, { recursive: true });
+    };
+    return { name, page: async () => firefoxPage(await browser.newPage(), folder), close };
   }
   if (name !== 'chromium') throw new Error(`BROWSER is ${name}, want chromium or firefox`);
   const browser = await chromium.launch({
@@ -62,22 +73,53 @@ function chromiumPage(page) {
   page.setDefaultTimeout(patience);
   return {
     ...common(page),
-    wait: (what, fn, arg) => told(what, page.waitForFunction(fn, arg, { timeout: patience, polling: 100 })),
+    wait: (what, fn, arg) => told(what, page, () => page.waitForFunction(fn, arg, { timeout: patience, polling: 100 })),
     size: (width, height) => page.setViewportSize({ width, height }),
+    save: async (selector, path) => {
+      const [file] = await Promise.all([page.waitForEvent('download'), page.locator(selector).click()]);
+      await file.saveAs(path);
+    },
     dark: (on) => page.emulateMedia({ colorScheme: on ? 'dark' : 'light' }),
     raw: page,
   };
 }
 
-function firefoxPage(page) {
+function firefoxPage(page, folder) {
   page.setDefaultTimeout(patience);
   return {
     ...common(page),
-    wait: (what, fn, arg) => told(what, page.waitForFunction(fn, { timeout: patience, polling: 100 }, arg)),
+    wait: (what, fn, arg) => told(what, page, () => page.waitForFunction(fn, { timeout: patience, polling: 100 }, arg)),
     size: (width, height) => page.setViewport({ width, height }),
+    save: async (selector, path) => {
+      await page.locator(selector).click();
+      await rename(await arrival(folder), path);
+    },
     dark: async () => {}, // BiDi has no such command here; Chromium looks at both schemes
     raw: page,
   };
+}
+
+// arrival gives the path of the one file that Firefox puts into its folder. A
+// download is there in full when its .part is gone and it is not empty.
+async function arrival(folder) {
+  for await (const _ of watch(folder, { signal: AbortSignal.timeout(patience) })) {
+    const names = await readdir(folder);
+    if (names.length === 1 && !names[0].endsWith('.part')) {
+      const path = join(folder, names[0]);
+      if ((await stat(path)).size > 0) return path;
+    }
+  }
+  throw new Error('no file arrived');
+}
+
+// A browser shows one page at a time and slows down the others, so whoever is
+// looked at or acted on comes to the front first.
+let front;
+
+async function toFront(page) {
+  if (front === page) return;
+  await page.bringToFront();
+  front = page;
 }
 
 function common(page) {
@@ -90,18 +132,19 @@ function common(page) {
     faults, // what the page said went wrong
     go: (url) => page.goto(url),
     evaluate: (fn, arg) => page.evaluate(fn, arg),
-    click: (selector) => told(`click on ${selector}`, page.locator(selector).click()),
-    fill: (selector, text) => told(`fill ${selector}`, page.locator(selector).fill(text)),
-    press: (key) => page.keyboard.press(key),
-    shot: (path) => page.screenshot({ path }),
+    click: (selector) => told(`click on ${selector}`, page, () => page.locator(selector).click()),
+    fill: (selector, text) => told(`fill ${selector}`, page, () => page.locator(selector).fill(text)),
+    press: (key) => told(`press ${key}`, page, () => page.keyboard.press(key)),
+    shot: (path) => told('screenshot', page, () => page.screenshot({ path })),
     close: () => page.close(),
   };
 }
 
-// told says what was waited for when it does not come.
-async function told(what, promise) {
+// told acts on a page in front, and says what was tried when it fails.
+async function told(what, page, act) {
   try {
-    return await promise;
+    await toFront(page);
+    return await act();
   } catch (err) {
     throw new Error(`${what}: ${err.message}`, { cause: err });
   }

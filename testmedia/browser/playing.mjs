@@ -1,6 +1,6 @@
 // What is recorded plays, can be sought, and is whole.
 
-import { accessible, assert, decodes, download, probe } from './checks.mjs';
+import { accessible, assert, decodes, probe } from './checks.mjs';
 
 // How far a picture may be from the timeline once the player has settled, in s.
 const together = 0.12;
@@ -14,6 +14,7 @@ export const playing = [
   ['the gap of the pause is listed', gaps],
   ['a recording plays all its files together', plays],
   ['seeking to 25, 50 and 75 % works', seeks],
+  ['what is out of step is corrected by the rules', rules],
   ['files that fell behind are brought back', stalls],
   ['the player obeys the keyboard', keyboard],
   ['downloads are whole', downloads],
@@ -88,22 +89,56 @@ async function seeks({ page }) {
   }
 }
 
-// A stall of 0.7 s and a jump of 2 s: what a busy machine does to an element.
+// What the controller does with an element that is d seconds ahead, at the
+// speed that was chosen, if it can be heard or not.
+async function rules({ page }) {
+  const wrong = await page.evaluate(async () => {
+    const main = document.querySelector('script[type=module]').src;
+    const { correct } = await import(new URL('lib/sync.js', main).href);
+    const table = [
+      [0, 1, false, { seek: false, rate: 1 }],
+      [0.03, 1, false, { seek: false, rate: 1 }],
+      [0.05, 1, false, { seek: false, rate: 0.95 }],
+      [-0.05, 2, false, { seek: false, rate: 2.1 }],
+      [0.4, 1, false, { seek: false, rate: 0.9 }],
+      [-0.5, 1, false, { seek: false, rate: 1.1 }],
+      [0.51, 1.5, false, { seek: true, rate: 1.5 }],
+      [-3, 1, true, { seek: true, rate: 1 }],
+      [0.08, 1, true, { seek: false, rate: 1 }],
+      [0.2, 1, true, { seek: false, rate: 0.95 }],
+      [0.31, 1, true, { seek: true, rate: 1 }],
+    ];
+    return table
+      .map(([d, speed, heard, want]) => ({ d, speed, heard, want, got: correct(d, speed, heard) }))
+      .filter(({ want, got }) => want.seek !== got.seek || Math.abs(want.rate - got.rate) > 1e-9);
+  });
+  assert(wrong.length === 0, JSON.stringify(wrong));
+}
+
+// What a busy machine does to an element: it falls a little behind, or far.
 async function stalls({ page }) {
-  await seekTo(page, 0.25);
-  for (const trouble of ['stall', 'jump']) {
-    await page.evaluate((what) => {
+  for (const behind of [0.2, 2]) {
+    await seekTo(page, 0.4);
+    await page.wait('the pictures in step', inStep, together);
+    await page.evaluate((s) => {
       const { timeline } = document.querySelector('[data-kind=av] rv-player');
-      const { media } = timeline.lanes.at(-1);
-      if (what === 'stall') media.playbackRate = 0.25;
-      else media.currentTime += 2;
-    }, trouble);
-    await page.wait(`the pictures in step after a ${trouble}`, (most) => {
-      const { timeline } = document.querySelector('[data-kind=av] rv-player');
-      const lanes = timeline.lanes.filter((l) => timeline.covers(l));
-      return timeline.playing && lanes.every((l) => !l.media.seeking && Math.abs(l.media.currentTime + l.offset - timeline.position) < most);
-    }, together);
+      timeline.lanes.at(-1).media.currentTime -= s;
+    }, behind);
+    await page.wait(`the pictures in step after one fell ${behind} s behind`, inStep, together);
   }
+}
+
+// inStep runs in the page: it says whether all elements that have something to
+// show are where the timeline is, at the speed that was chosen.
+function inStep(most) {
+  const { timeline } = document.querySelector('[data-kind=av] rv-player');
+  const lanes = timeline.lanes.filter((l) => timeline.covers(l));
+  return (
+    timeline.playing &&
+    !timeline.waiting &&
+    lanes.length === 2 &&
+    lanes.every((l) => !l.media.seeking && l.media.playbackRate === 1 && Math.abs(l.media.currentTime + l.offset - timeline.position) < most)
+  );
 }
 
 const seekTo = (page, share) =>
@@ -134,19 +169,16 @@ async function keyboard({ page, session }) {
   await page.wait('the open panel', () => document.querySelector('[data-kind=av][data-state=ready]'));
 }
 
-async function downloads({ page, base, out, browser, session }) {
+async function downloads({ page, out, browser, session }) {
   const files = await page.evaluate(async (id) => {
     const answer = await fetch(`/api/v1/sessions/${id}/recordings`);
     return (await answer.json()).items.flatMap((r) => r.files);
   }, session);
-  const links = await page.evaluate(() =>
-    [...document.querySelectorAll('a[data-file]')].map((a) => ({ id: a.dataset.file, href: a.getAttribute('href') })),
-  );
-  assert(links.length === files.length && links.length > 0, `${links.length} links for ${files.length} files`);
-  for (const { id, href } of links) {
-    const file = files.find((f) => f.id === id);
-    const path = `${out}/${browser.name}-${id}.${file.container}`;
-    await download(new URL(href, base).href, path);
+  const links = await page.evaluate(() => document.querySelectorAll('a[data-file]').length);
+  assert(links === files.length && links > 0, `${links} links for ${files.length} files`);
+  for (const file of files) {
+    const path = `${out}/${browser.name}-${file.id}.${file.container}`;
+    await page.save(`a[data-file="${file.id}"]`, path);
     const { durationMs } = await probe(path);
     assert(Math.abs(durationMs - file.durationMs) <= oneFrame, `${path} lasts ${durationMs} ms, the catalog says ${file.durationMs}`);
     await decodes(path);

@@ -2,7 +2,7 @@
 
 import { accessible, assert } from './checks.mjs';
 
-// How much is recorded before the session is ended, in seconds of the camera.
+// How long the recording is before the session is ended, in s.
 const enough = 12;
 
 export const publishing = [
@@ -135,9 +135,9 @@ async function screen({ browser, page, studio, shot }) {
 }
 
 async function end({ browser, page, studio, other, shot }) {
-  await studio.wait(
+  await page.wait(
     'enough of a recording',
-    (s) => document.querySelector('[data-source=camera] video').currentTime > s,
+    (s) => document.querySelector('[data-kind=av] rv-player').total > s,
     enough,
   );
   await studio.click('[data-action=stop]');

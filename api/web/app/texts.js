@@ -146,6 +146,7 @@ export const texts = {
   'tracks.codec': 'Codec',
   'tracks.offset': 'Begins at',
   'tracks.duration': 'Length',
+  'tracks.running': 'running',
   'tracks.file': 'File, lane',
   'lane.label': '{who}, {media}, from {from} to {to}',
 

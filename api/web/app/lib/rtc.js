@@ -15,7 +15,7 @@ const maxRestarts = 3;
 // onState. publish and watch make one.
 export class Connection {
   constructor({ url, ticket, onState }) {
-    this.url = url;
+    this.url = new URL(url, location.origin).href;
     this.ticket = ticket;
     this.onState = onState;
     this.state = 'connecting';
@@ -75,7 +75,7 @@ export class Connection {
   #request(method, url, type, body, more = {}) {
     const headers = { Authorization: `Bearer ${this.ticket}`, ...more.headers };
     if (type) headers['Content-Type'] = type;
-    return fetch(new URL(url, location.origin), { ...more, method, headers, body });
+    return fetch(url, { ...more, method, headers, body });
   }
 
   // Servers come with the answer, when gathering has begun already; a browser

@@ -11,14 +11,16 @@
 // How often the controller looks, in ms.
 export const tick = 100;
 
-const jump = 0.5; // s: farther apart than this, a jump is the smaller evil
-const silent = { tolerance: 0.03, most: 0.1 }; // s and share of the speed
-const audible = { tolerance: 0.08, most: 0.03 };
+// Differences up to tolerance (s) are left alone, those above jump (s) are
+// mended by a seek, those between by at most this share of the speed.
+const silent = { tolerance: 0.03, most: 0.1, jump: 0.5 };
+const audible = { tolerance: 0.08, most: 0.05, jump: 0.3 };
 
 // correct says what to do with an element that is d seconds ahead of the
-// timeline: {seek: true} or {rate}, for the speed that the person chose.
+// timeline: seek or not, and at which rate to play, for the speed that the
+// person chose.
 export function correct(d, speed, canBeHeard) {
-  const { tolerance, most } = canBeHeard ? audible : silent;
+  const { tolerance, most, jump } = canBeHeard ? audible : silent;
   if (Math.abs(d) > jump) return { seek: true, rate: speed };
   if (Math.abs(d) <= tolerance) return { seek: false, rate: speed };
   return { seek: false, rate: speed * (1 - Math.min(Math.max(d, -most), most)) };
@@ -144,7 +146,7 @@ export class Timeline {
     const d = media.currentTime - (this.position - lane.offset);
     const { seek, rate } =
       lane === master
-        ? { seek: media.paused && Math.abs(d) > jump, rate: this.speed }
+        ? { seek: media.paused && Math.abs(d) > audible.jump, rate: this.speed }
         : correct(d, this.speed, lane.audio && !lane.muted);
     if (seek) media.currentTime = this.#within(lane);
     if (media.playbackRate !== rate) media.playbackRate = rate;

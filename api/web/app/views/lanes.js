@@ -10,8 +10,10 @@ const height = 20;
 const narrowest = 2;
 
 // lane draws when a track has media, its gaps by cause, and the moment that is
-// played. total and position are in ms; seek is called with ms.
-export function lane({ track, total, position, seek }) {
+// played. total and position are in ms; seek is called with ms. A track that is
+// being recorded has no length yet and reaches up to now.
+export function lane({ track, total, position, seek, capturing }) {
+  const length = track.durationMs || (capturing ? total - track.offsetMs : 0);
   const x = (ms) => (Math.min(Math.max(ms / total, 0), 1) * width || 0).toFixed(2);
   const at = x(position);
   return html`
@@ -20,11 +22,11 @@ export function lane({ track, total, position, seek }) {
       viewBox="0 0 ${width} ${height}"
       preserveAspectRatio="none"
       role="img"
-      aria-label=${describe(track)}
+      aria-label=${describe(track, length)}
       @click=${(e) => seek(within(e) * total)}
     >
       ${svg`
-        <rect class="span ${track.media}" x=${x(track.offsetMs)} y="2" width=${x(track.durationMs)} height="16" rx="2" />
+        <rect class="span ${track.media}" x=${x(track.offsetMs)} y="2" width=${x(length)} height="16" rx="2" />
         ${gapsByCause(track.gaps).map(([cause, gaps]) => svg`<path class="gap-${cause}" d=${gaps.map((g) => bar(g, x)).join('')} />`)}
         <line class="playhead" x1=${at} x2=${at} y1="0" y2=${height} vector-effect="non-scaling-stroke" />
       `}
@@ -50,12 +52,12 @@ function bar(gap, x) {
 }
 
 // describe says a lane in words.
-function describe(track) {
+function describe(track, length) {
   const what = t('lane.label', {
     who: track.participantId,
     media: label('media', track.media),
     from: fine(track.offsetMs),
-    to: fine(track.offsetMs + track.durationMs),
+    to: fine(track.offsetMs + length),
   });
   return track.gaps.length === 0 ? what : `${what}, ${t('gaps', { n: track.gaps.length })}`;
 }

@@ -330,7 +330,7 @@ class Player extends Element {
                 <b>${track.participantId}</b>
                 <span class="muted">${label('media', track.media)}</span>
               </span>
-              ${lane({ track, total, position: this.position * 1000, seek: (ms) => this.seek(ms / 1000) })}
+              ${lane({ track, total, position: this.position * 1000, seek: (ms) => this.seek(ms / 1000), capturing: !this.recording.endedAt })}
               <span class="lane-tools">${track.media === 'audio' && this.files.length > 0 ? this.soundTools(track) : nothing}</span>
             </div>
           `,

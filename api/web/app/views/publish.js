@@ -16,7 +16,7 @@ const statsEvery = 1000; // ms
 class Publish extends Element {
   static properties = {
     session: { attribute: false },
-    role: { state: true },
+    side: { state: true }, // "guest" or "operator"
     devices: { state: true },
     camera: { state: true }, // {stream, connection, state, kbps}
     screen: { state: true },
@@ -25,7 +25,7 @@ class Publish extends Element {
 
   constructor() {
     super();
-    this.role = 'guest';
+    this.side = 'guest';
     this.ticket = location.hash.slice(1);
     this.names = { guest: `guest-${suffix()}`, operator: `operator-${suffix()}` };
     this.chosen = {};
@@ -92,7 +92,7 @@ class Publish extends Element {
     this.trouble = '';
     this[source] = { ...idle(), stream, state: 'connecting' };
     try {
-      const who = { participant: this.names[this.role], role: this.role };
+      const who = { participant: this.names[this.side], role: this.side };
       const ticket = this.ticket || (await api.publishTicket(this.session, who)).secret;
       const connection = publish({
         stream,
@@ -216,7 +216,7 @@ class Publish extends Element {
         <div class="radios">
           ${['guest', 'operator'].map(
             (role) => html`<label>
-              <input type="radio" name="role" value=${role} .checked=${this.role === role} ?disabled=${busy} @change=${() => (this.role = role)} />
+              <input type="radio" name="role" value=${role} .checked=${this.side === role} ?disabled=${busy} @change=${() => (this.side = role)} />
               ${label('role', role)}
             </label>`,
           )}
@@ -224,11 +224,11 @@ class Publish extends Element {
         <label>
           ${t('publish.name')}
           <input
-            .value=${this.names[this.role]}
+            .value=${this.names[this.side]}
             maxlength="64"
             ?disabled=${busy}
             autocomplete="off"
-            @change=${(e) => (this.names = { ...this.names, [this.role]: participantId(e.target.value) || this.names[this.role] })}
+            @change=${(e) => (this.names = { ...this.names, [this.side]: participantId(e.target.value) || this.names[this.side] })}
           />
         </label>
       </fieldset>
@@ -252,7 +252,7 @@ class Publish extends Element {
               <button class="primary" data-action="start" ?disabled=${!able} @click=${this.startCamera}>${icons.camera} ${t('publish.start')}</button>
               ${this.camera.stream
                 ? html`<button @click=${() => this.stop('camera')}>${t('publish.off')}</button>`
-                : html`<button ?disabled=${!able} @click=${this.preview}>${t('publish.check')}</button>`}
+                : html`<button data-action="preview" ?disabled=${!able} @click=${this.preview}>${t('publish.check')}</button>`}
             `}
         ${toggle('audio', icons.microphone)} ${toggle('video', icons.camera)}
       </div>

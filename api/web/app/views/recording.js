@@ -45,7 +45,7 @@ class Recording extends Element {
     if (answer !== null) await this.act(() => api.stop(this.recording.id));
   }
 
-  async remove() {
+  async erase() {
     const answer = await ask({ title: t('delete.title'), text: t('delete.text'), confirm: t('delete.confirm'), danger: true });
     if (answer !== null) await this.act(() => api.remove(this.recording.id), t('delete.done'));
   }
@@ -92,7 +92,7 @@ class Recording extends Element {
         ${capturing(r) ? html`<button class="danger" data-action="stop-recording" @click=${this.stop} ?disabled=${this.busy}>${icons.stop} ${t('stop')}</button>` : nothing}
         ${over ? this.downloads() : nothing}
         ${over
-          ? html`<button class="quiet danger-text" data-action="delete" @click=${this.remove} ?disabled=${this.busy}>${icons.remove} ${t('delete')}</button>`
+          ? html`<button class="quiet danger-text" data-action="delete" @click=${this.erase} ?disabled=${this.busy}>${icons.remove} ${t('delete')}</button>`
           : nothing}
       </div>
     `;
@@ -179,7 +179,7 @@ class Recording extends Element {
                   <td>${label('media', track.media)}</td>
                   <td>${label('codec', track.codec)}</td>
                   <td class="number">${fine(track.offsetMs)}</td>
-                  <td class="number">${fine(track.durationMs)}</td>
+                  <td class="number">${track.durationMs ? fine(track.durationMs) : t('tracks.running')}</td>
                   <td title=${fileOf(track)?.sha256 ? `SHA-256 ${fileOf(track).sha256}` : track.fileId}>
                     ${shortId(track.fileId)}, ${track.lane}
                   </td>
