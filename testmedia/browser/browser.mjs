@@ -1,7 +1,8 @@
 // One small interface over playwright-core with Chromium and puppeteer-core
 // with Firefox over WebDriver BiDi, so that every test runs in both.
 
-import { mkdtemp, readdir, rename, rm, stat, watch } from 'node:fs/promises';
+import { watch } from 'node:fs';
+import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -91,8 +92,8 @@ function firefoxPage(page, folder) {
     wait: (what, fn, arg) => told(what, page, () => page.waitForFunction(fn, { timeout: patience, polling: 100 }, arg)),
     size: (width, height) => page.setViewport({ width, height }),
     save: async (selector, path) => {
-      await page.locator(selector).click();
-      await rename(await arrival(folder), path);
+      const [file] = await Promise.all([arrival(folder), page.locator(selector).click()]);
+      await rename(file, path);
     },
     dark: async () => {}, // BiDi has no such command here; Chromium looks at both schemes
     raw: page,
@@ -101,15 +102,22 @@ function firefoxPage(page, folder) {
 
 // arrival gives the path of the one file that Firefox puts into its folder. A
 // download is there in full when its .part is gone and it is not empty.
-async function arrival(folder) {
-  for await (const _ of watch(folder, { signal: AbortSignal.timeout(patience) })) {
-    const names = await readdir(folder);
-    if (names.length === 1 && !names[0].endsWith('.part')) {
+function arrival(folder) {
+  return new Promise((resolve, reject) => {
+    const look = async () => {
+      const names = await readdir(folder);
+      if (names.length !== 1 || names[0].endsWith('.part')) return;
       const path = join(folder, names[0]);
-      if ((await stat(path)).size > 0) return path;
-    }
-  }
-  throw new Error('no file arrived');
+      if ((await stat(path)).size > 0) end(() => resolve(path));
+    };
+    const watcher = watch(folder, () => look().catch((err) => end(() => reject(err))));
+    const timer = setTimeout(() => end(() => reject(new Error('no file arrived'))), patience);
+    const end = (tell) => {
+      watcher.close();
+      clearTimeout(timer);
+      tell();
+    };
+  });
 }
 
 // A browser shows one page at a time and slows down the others, so whoever is
