@@ -15,6 +15,7 @@ export const publishing = [
   ['the recording appears while it runs', appears],
   ['an administrator watches live', watch],
   ['a pause keeps its reason', pause],
+  ['a broken connection is restarted', restart],
   ['a screen is shared', screen],
   ['the end of the session finishes its recordings', end],
 ];
@@ -120,6 +121,26 @@ async function pause({ page, shot }) {
   await shot(page, 'paused');
   await page.click('[data-action=resume]');
   await page.wait('the resumption', () => document.querySelector('[data-kind=av][data-state=recording]'));
+}
+
+// The page is told that ICE failed, which nothing on one machine brings about.
+async function restart({ studio }) {
+  const before = await studio.evaluate(() => {
+    const { connection } = document.querySelector('rv-publish').camera;
+    Object.defineProperty(connection.pc, 'connectionState', { get: () => 'failed', configurable: true });
+    connection.pc.dispatchEvent(new Event('connectionstatechange'));
+    delete connection.pc.connectionState;
+    return { etag: connection.etag, state: connection.state };
+  });
+  assert(before.state === 'reconnecting', `the state is ${before.state}, want reconnecting`);
+  await studio.wait(
+    'a new ICE session on the same connection',
+    (etag) => {
+      const { connection, kbps } = document.querySelector('rv-publish').camera;
+      return connection.etag !== etag && connection.state === 'connected' && connection.pc.iceConnectionState === 'connected' && kbps > 50;
+    },
+    before.etag,
+  );
 }
 
 // Firefox asks for a screen in a window of its own, which a test cannot answer.

@@ -90,10 +90,9 @@ class App extends Element {
   content() {
     const { page } = this.route;
     if (page === 'signin') return html`<rv-signin @rv-signed-in=${this.load}></rv-signin>`;
-    // A publish link carries its own ticket, so its guest need not sign in.
-    if (page === 'publish' && (this.me || location.hash)) return html`<rv-publish .session=${this.route.session}></rv-publish>`;
     if (this.me === undefined) return html`<main id="main" class="loading" aria-busy="true">${t('loading')}</main>`;
     if (this.me === null) return html`<rv-signin></rv-signin>`;
+    if (page === 'publish') return html`<rv-publish .session=${this.route.session}></rv-publish>`;
     return html`<rv-sessions .route=${this.route} .me=${this.me}></rv-sessions>`;
   }
 }

@@ -57,6 +57,10 @@ export async function problemOf(answer) {
   return new Problem(answer.status, body.title ?? answer.statusText, body.detail);
 }
 
+// A ticket is shown again when its connection is restarted or ended, so it has
+// to live as long as a connection may. It dies with the sign-in.
+const lifeSeconds = 12 * 3600;
+
 const of = (id) => `/sessions/${encodeURIComponent(id)}`;
 const recording = (id) => `/recordings/${encodeURIComponent(id)}`;
 
@@ -69,9 +73,9 @@ export const api = {
   session: (id, signal) => call('GET', of(id), { signal }),
   createSession: (name) => call('POST', '/sessions', { body: { channel: 'AV', name } }),
   endSession: (id) => call('POST', `${of(id)}/end`),
-  watchTicket: (id) => call('POST', `${of(id)}/tickets`, { body: { purpose: 'watch' } }),
+  watchTicket: (id) => call('POST', `${of(id)}/tickets`, { body: { purpose: 'watch', lifeSeconds } }),
   publishTicket: (id, { participant, role }) =>
-    call('POST', `${of(id)}/tickets`, { body: { purpose: 'publish', participant, role } }),
+    call('POST', `${of(id)}/tickets`, { body: { purpose: 'publish', participant, role, lifeSeconds } }),
 
   recordings: (id, signal) => call('GET', `${of(id)}/recordings`, { signal }),
   recording: (id, signal) => call('GET', recording(id), { signal }),

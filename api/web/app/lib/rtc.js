@@ -140,7 +140,13 @@ export class Connection {
       this.#giveUp();
       return;
     }
-    this.patches = this.patches.then(() => this.#renew()).catch(() => this.#after(patience, () => this.#retry()));
+    this.patches = this.patches
+      .then(() => this.#renew())
+      .catch((err) => {
+        // A server that does not know the connection will not know it later.
+        if (err.status === 404) this.#giveUp();
+        else this.#after(patience, () => this.#retry());
+      });
   }
 
   #retry() {
@@ -159,6 +165,7 @@ export class Connection {
     const sdp = restarted(this.pc.currentRemoteDescription.sdp, await answer.text());
     await this.pc.setRemoteDescription({ type: 'answer', sdp });
     this.#flushSoon();
+    this.#changed();
   }
 
   #giveUp() {

@@ -46,7 +46,9 @@ class Detail extends Element {
   }
 
   updated(changed) {
-    if (changed.has('session')) this.querySelector('h2')?.focus();
+    // Who came by keyboard goes on in the panel; a page that was just loaded
+    // leaves the focus where it is.
+    if (changed.has('session') && document.activeElement !== document.body) this.querySelector('h2').focus();
   }
 
   follow() {

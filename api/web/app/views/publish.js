@@ -10,9 +10,14 @@ import { attempt } from './notice.js';
 
 const statsEvery = 1000; // ms
 
+// A recording waits a minute for a participant to come back, so a lost
+// connection is tried again for about as long.
+const mostTries = 20;
+const retryAfter = 3000; // ms
+
 // Publish sends camera, microphone and screen into a session, to try it out.
-// Each source has a WHIP connection of its own. A ticket behind the # of the
-// address lets somebody publish who is not signed in.
+// Each source has a WHIP connection of its own. One that broke for good, such as
+// when the server was started anew, is replaced by another.
 class Publish extends Element {
   static properties = {
     session: { attribute: false },
@@ -26,7 +31,6 @@ class Publish extends Element {
   constructor() {
     super();
     this.side = 'guest';
-    this.ticket = location.hash.slice(1);
     this.names = { guest: `guest-${suffix()}`, operator: `operator-${suffix()}` };
     this.chosen = {};
     this.devices = { cameras: [], microphones: [] };
@@ -37,7 +41,6 @@ class Publish extends Element {
 
   connectedCallback() {
     super.connectedCallback();
-    if (this.ticket) history.replaceState(null, '', location.pathname + location.search);
     this.timer = setInterval(() => this.measure(), statsEvery);
   }
 
@@ -87,13 +90,15 @@ class Publish extends Element {
     }
   }
 
-  // start publishes a stream as this source.
-  async start(source, stream) {
+  // start publishes a stream as this source. tries counts the connections that
+  // broke one after another.
+  async start(source, stream, tries = 0) {
     this.trouble = '';
-    this[source] = { ...idle(), stream, state: 'connecting' };
+    this[source] = { ...idle(), stream, tries, state: 'connecting' };
     try {
       const who = { participant: this.names[this.side], role: this.side };
-      const ticket = this.ticket || (await api.publishTicket(this.session, who)).secret;
+      const ticket = (await api.publishTicket(this.session, who)).secret;
+      if (this[source].stream !== stream) return; // stopped meanwhile
       const connection = publish({
         stream,
         ticket,
@@ -103,17 +108,32 @@ class Publish extends Element {
       this[source] = { ...this[source], connection };
       await connection.open();
     } catch (err) {
-      this.stop(source);
-      this.trouble = t('error', { message: err.message });
+      this.broke(source, stream, tries, err);
     }
   }
 
   entered(source, connection, state) {
-    if (this[source].connection !== connection) return;
-    this[source] = { ...this[source], state };
-    if (state !== 'failed') return;
-    this.stop(source);
-    this.trouble = t('publish.lost');
+    const now = this[source];
+    if (now.connection !== connection) return;
+    this[source] = { ...now, state, tries: state === 'connected' ? 0 : now.tries };
+    if (state === 'closed') this.stop(source); // the page was left, and came back
+    if (state === 'failed') this.broke(source, now.stream, now.tries, { status: 0 });
+  }
+
+  // broke goes on with a new connection a little later, unless the server said
+  // that it does not want one.
+  broke(source, stream, tries, err) {
+    if (this[source].stream !== stream) return;
+    const refused = err.status >= 400 && err.status < 500;
+    if (refused || tries >= mostTries) {
+      this.stop(source);
+      this.trouble = refused ? t('error', { message: err.message }) : t('publish.lost');
+      return;
+    }
+    this[source] = { ...idle(), stream, tries, state: 'reconnecting' };
+    setTimeout(() => {
+      if (this[source].stream === stream) this.start(source, stream, tries + 1);
+    }, retryAfter);
   }
 
   stop(source) {
@@ -144,7 +164,7 @@ class Publish extends Element {
       <main id="main" class="publish">
         <div class="bar">
           <h1>${t('publish.title')}</h1>
-          ${this.session && !this.ticket
+          ${this.session
             ? html`<a href=${href({ page: 'sessions', session: this.session })}>${t('publish.back')}</a>`
             : nothing}
         </div>
@@ -200,7 +220,7 @@ class Publish extends Element {
       </label>
     `;
     return html`
-      ${this.ticket ? nothing : this.identity(busy)}
+      ${this.identity(busy)}
       <fieldset>
         <legend>${t('publish.devices')}</legend>
         ${select('camera', this.devices.cameras)} ${select('microphone', this.devices.microphones)}
@@ -208,7 +228,6 @@ class Publish extends Element {
     `;
   }
 
-  // A ticket from a link says already who publishes.
   identity(busy) {
     return html`
       <fieldset>
@@ -266,7 +285,7 @@ class Publish extends Element {
 }
 customElements.define('rv-publish', Publish);
 
-const idle = () => ({ stream: null, connection: null, state: 'idle', kbps: 0, last: null });
+const idle = () => ({ stream: null, connection: null, state: 'idle', tries: 0, kbps: 0, last: null });
 const running = (source) => source.state !== 'idle';
 
 // participantId keeps what the API takes: 1 to 64 of [A-Za-z0-9._-].
