@@ -76,6 +76,8 @@ function chromiumPage(page) {
     ...common(page),
     wait: (what, fn, arg) => told(what, page, () => page.waitForFunction(fn, arg, { timeout: patience, polling: 100 })),
     size: (width, height) => page.setViewportSize({ width, height }),
+    before: (fn) => page.addInitScript(fn),
+    press: (key) => told(`press ${key}`, page, () => page.keyboard.press(key)),
     save: async (selector, path) => {
       const [file] = await Promise.all([page.waitForEvent('download'), page.locator(selector).click()]);
       await file.saveAs(path);
@@ -91,6 +93,8 @@ function firefoxPage(page, folder) {
     ...common(page),
     wait: (what, fn, arg) => told(what, page, () => page.waitForFunction(fn, { timeout: patience, polling: 100 }, arg)),
     size: (width, height) => page.setViewport({ width, height }),
+    before: (fn) => page.evaluateOnNewDocument(fn),
+    press: (key) => told(`press ${key}`, page, () => chord(page, key)),
     save: async (selector, path) => {
       const [file] = await Promise.all([arrival(folder), page.locator(selector).click()]);
       await rename(file, path);
@@ -98,6 +102,15 @@ function firefoxPage(page, folder) {
     dark: async () => {}, // BiDi has no such command here; Chromium looks at both schemes
     raw: page,
   };
+}
+
+// chord presses keys as in Shift+ArrowRight.
+async function chord(page, keys) {
+  const held = keys.split('+');
+  const last = held.pop();
+  for (const key of held) await page.keyboard.down(key);
+  await page.keyboard.press(last);
+  for (const key of held.reverse()) await page.keyboard.up(key);
 }
 
 // arrival gives the path of the one file that Firefox puts into its folder. A
@@ -142,7 +155,6 @@ function common(page) {
     evaluate: (fn, arg) => page.evaluate(fn, arg),
     click: (selector) => told(`click on ${selector}`, page, () => page.locator(selector).click()),
     fill: (selector, text) => told(`fill ${selector}`, page, () => page.locator(selector).fill(text)),
-    press: (key) => told(`press ${key}`, page, () => page.keyboard.press(key)),
     shot: (path) => told('screenshot', page, () => page.screenshot({ path })),
     close: () => page.close(),
   };

@@ -9,6 +9,8 @@ export const publishing = [
   ['the sign-in link signs in and leaves the address', signIn],
   ['an empty install explains the ways in', welcome],
   ['a new session opens in the panel', create],
+  ['the keys lead from session to session', neighbours],
+  ['the publish page says why there is no camera', noCamera],
   ['the publish page shows a preview', preview],
   ['camera and microphone are published', publish],
   ['a second participant publishes into the same recording', second],
@@ -44,18 +46,69 @@ async function welcome({ page, shot }) {
 
 async function create(world) {
   const { page, shot } = world;
+  await named(page, 'Another one');
   await page.click('[data-action=new]');
   await page.wait('the dialog', () => document.querySelector('dialog[open] input'));
   await accessible(page, 'the dialog for a new session');
-  await page.fill('dialog input', 'Browser test');
   await shot(page, 'new-session');
-  await page.click('[data-action=confirm]');
-  await page.wait('the panel', () => document.querySelector('#detail-title')?.textContent === 'Browser test');
+  await page.press('Escape');
+  await page.wait('no dialog', () => !document.querySelector('dialog'));
+  await named(page, 'Browser test');
   world.session = await page.evaluate(() => /^\/sessions\/([^/]+)$/.exec(location.pathname)?.[1]);
   assert(world.session, 'the address does not name the session');
   await page.wait('its recordings', () => document.querySelector('rv-recordings .nothing'));
   await page.wait('its row', () => document.querySelector('tr.open'));
   await accessible(page, 'a session without recordings');
+}
+
+async function named(page, name) {
+  await page.click('.bar [data-action=new]');
+  await page.wait('the dialog', () => document.querySelector('dialog[open] input'));
+  await page.fill('dialog input', name);
+  await page.click('[data-action=confirm]');
+  await opened(page, name);
+}
+
+const opened = (page, name) =>
+  page.wait(`the panel of ${name}`, (title) => document.querySelector('#detail-title')?.textContent === title, name);
+
+async function neighbours({ page, session }) {
+  await page.wait('two rows', () => document.querySelectorAll('a[data-session]').length === 2);
+  await page.press('Shift+ArrowRight');
+  await opened(page, 'Another one');
+  await page.press('Shift+ArrowLeft');
+  await opened(page, 'Browser test');
+  const path = await page.evaluate(() => location.pathname);
+  assert(path === `/sessions/${session}`, `the address is ${path}`);
+}
+
+async function noCamera({ browser, base, session, shot }) {
+  const page = await browser.page();
+  await page.before(() => Object.defineProperty(window, 'isSecureContext', { value: false }));
+  await page.go(`${base}/publish?session=${session}`);
+  await page.wait('the reason', () => document.querySelector('[role=alert]')?.textContent.includes('secure context'));
+  const able = await page.evaluate(() => document.querySelectorAll('[data-action]:not(:disabled)').length);
+  await accessible(page, 'a publish page outside of a secure context');
+  await shot(page, 'insecure');
+  await page.close();
+  assert(able <= 1, `${able} buttons can be pressed, want sign-out alone`);
+
+  const other = await browser.page();
+  await other.go(`${base}/publish?session=${session}`);
+  await other.wait('the page', () => document.querySelector('[data-action=preview]'));
+  for (const [name, words] of [
+    ['NotAllowedError', 'not allowed'],
+    ['NotFoundError', 'No camera'],
+    ['NotReadableError', 'in use'],
+  ]) {
+    await other.evaluate((error) => {
+      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', error));
+    }, name);
+    await other.click('[data-action=preview]');
+    await other.wait(`words for ${name}`, (text) => document.querySelector('[role=alert]')?.textContent.includes(text), words);
+  }
+  await accessible(other, 'a publish page without a camera');
+  await other.close();
 }
 
 async function preview(world) {

@@ -225,7 +225,10 @@ class Player extends Element {
   }
 
   stage() {
-    if (this.files.length === 0) return html`<p class="muted">${t(this.recording.endedAt ? 'player.notAllowed' : 'player.notYet')}</p>`;
+    if (this.files.length === 0) {
+      const over = ['ready', 'failed'].includes(this.recording.state);
+      return html`<p class="muted">${t(over ? 'player.notAllowed' : 'player.notYet')}</p>`;
+    }
     if (!this.started) {
       return html`
         <div class="stage waiting">
