@@ -34,6 +34,8 @@ export async function probe(path) {
 // Cameras have no fixed frame rate; vfr keeps ffmpeg from complaining that the
 // one it guessed does not fit.
 export async function decodes(path) {
-  const { stderr } = await run('ffmpeg', ['-v', 'error', '-i', path, '-fps_mode', 'vfr', '-f', 'null', '-'], { maxBuffer: 1 << 24 });
+  const { stderr } = await run('ffmpeg', ['-v', 'error', '-i', path, '-fps_mode', 'vfr', '-f', 'null', '-'], {
+    maxBuffer: 1 << 24,
+  });
   assert(stderr === '', `ffmpeg decodes ${path}: ${stderr.slice(0, 1000)}`);
 }

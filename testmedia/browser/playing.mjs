@@ -137,7 +137,12 @@ function inStep(most) {
     timeline.playing &&
     !timeline.waiting &&
     lanes.length === 2 &&
-    lanes.every((l) => !l.media.seeking && l.media.playbackRate === 1 && Math.abs(l.media.currentTime + l.offset - timeline.position) < most)
+    lanes.every(
+      (l) =>
+        !l.media.seeking &&
+        l.media.playbackRate === 1 &&
+        Math.abs(l.media.currentTime + l.offset - timeline.position) < most,
+    )
   );
 }
 
@@ -180,7 +185,10 @@ async function downloads({ page, out, browser, session }) {
     const path = `${out}/${browser.name}-${file.id}.${file.container}`;
     await page.save(`a[data-file="${file.id}"]`, path);
     const { durationMs } = await probe(path);
-    assert(Math.abs(durationMs - file.durationMs) <= oneFrame, `${path} lasts ${durationMs} ms, the catalog says ${file.durationMs}`);
+    assert(
+      Math.abs(durationMs - file.durationMs) <= oneFrame,
+      `${path} lasts ${durationMs} ms, the catalog says ${file.durationMs}`,
+    );
     await decodes(path);
   }
 }

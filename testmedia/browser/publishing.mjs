@@ -105,7 +105,11 @@ async function noCamera({ browser, base, session, shot }) {
       navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', error));
     }, name);
     await other.click('[data-action=preview]');
-    await other.wait(`words for ${name}`, (text) => document.querySelector('[role=alert]')?.textContent.includes(text), words);
+    await other.wait(
+      `words for ${name}`,
+      (text) => document.querySelector('[role=alert]')?.textContent.includes(text),
+      words,
+    );
   }
   await accessible(other, 'a publish page without a camera');
   await other.close();
@@ -141,7 +145,9 @@ async function second(world) {
 const sends = (page) =>
   page.wait('a connection that sends', () => {
     const tile = document.querySelector('[data-source=camera]');
-    return tile?.dataset.state === 'connected' && Number.parseInt(tile.querySelector('.number')?.textContent ?? '0', 10) > 50;
+    return (
+      tile?.dataset.state === 'connected' && Number.parseInt(tile.querySelector('.number')?.textContent ?? '0', 10) > 50
+    );
   });
 
 async function appears({ page, shot }) {
@@ -190,7 +196,12 @@ async function restart({ studio }) {
     'a new ICE session on the same connection',
     (etag) => {
       const { connection, kbps } = document.querySelector('rv-publish').camera;
-      return connection.etag !== etag && connection.state === 'connected' && connection.pc.iceConnectionState === 'connected' && kbps > 50;
+      return (
+        connection.etag !== etag &&
+        connection.state === 'connected' &&
+        connection.pc.iceConnectionState === 'connected' &&
+        kbps > 50
+      );
     },
     before.etag,
   );
@@ -203,17 +214,16 @@ async function screen({ browser, page, studio, shot }) {
     return;
   }
   await studio.click('[data-action=start-screen]');
-  await studio.wait('the shared screen', () => document.querySelector('[data-source=screen]')?.dataset.state === 'connected');
+  await studio.wait(
+    'the shared screen',
+    () => document.querySelector('[data-source=screen]')?.dataset.state === 'connected',
+  );
   await shot(studio, 'screen');
   await page.wait('its recording', () => document.querySelector('[data-kind=screen][data-state=recording]'));
 }
 
 async function end({ browser, page, studio, other, shot }) {
-  await page.wait(
-    'enough of a recording',
-    (s) => document.querySelector('[data-kind=av] rv-player').total > s,
-    enough,
-  );
+  await page.wait('enough of a recording', (s) => document.querySelector('[data-kind=av] rv-player').total > s, enough);
   await studio.click('[data-action=stop]');
   await studio.wait('the goodbye', () => document.querySelector('[data-source=camera]').dataset.state === 'idle');
   await page.click('[data-action=end]');

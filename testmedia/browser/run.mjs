@@ -44,7 +44,8 @@ try {
     } catch (err) {
       failed++;
       console.log(`FAIL  ${name}: ${err.message}`);
-      for (const page of [world.page, world.studio]) for (const fault of page?.faults ?? []) console.log(`      the page says: ${fault}`);
+      for (const page of [world.page, world.studio])
+        for (const fault of page?.faults ?? []) console.log(`      the page says: ${fault}`);
       await world.shot(world.page, 'failure').catch(() => {});
       if (world.studio) await world.shot(world.studio, 'failure-studio').catch(() => {});
       break;

@@ -61,7 +61,9 @@ export async function measureSync({ url, seekTo, seconds = 10, reference, execut
 async function play(browser, url, from, seconds) {
   const page = await browser.newPage();
   const place = new URL('/sync-measurement', url).href;
-  await page.route(place, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>sync</title>' }));
+  await page.route(place, (route) =>
+    route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>sync</title>' }),
+  );
   await page.goto(place);
   await page.evaluate(prepare, { url, toneHz });
   const found = await page.evaluate(listen, { from, seconds });

@@ -70,19 +70,26 @@ class App extends Element {
           </svg>
           <span>Reelvault</span>
         </a>
-        ${this.me
-          ? html`
-              <nav aria-label=${t('nav')}>
-                <a href="/" @click=${follow} aria-current=${page === 'sessions' ? 'page' : nothing}>${t('nav.sessions')}</a>
-                <a href=${href({ page: 'publish' })} @click=${follow} aria-current=${page === 'publish' ? 'page' : nothing}
-                  >${t('nav.publish')}</a
-                >
-                <a href="/docs">${t('nav.docs')}</a>
-              </nav>
-              <span class="who">${this.me.principal.name}</span>
-              <button class="quiet" data-action="sign-out" @click=${this.signOut}>${t('signout')}</button>
-            `
-          : nothing}
+        ${
+          this.me
+            ? html`
+                <nav aria-label=${t('nav')}>
+                  <a href="/" @click=${follow} aria-current=${page === 'sessions' ? 'page' : nothing}
+                    >${t('nav.sessions')}</a
+                  >
+                  <a
+                    href=${href({ page: 'publish' })}
+                    @click=${follow}
+                    aria-current=${page === 'publish' ? 'page' : nothing}
+                    >${t('nav.publish')}</a
+                  >
+                  <a href="/docs">${t('nav.docs')}</a>
+                </nav>
+                <span class="who">${this.me.principal.name}</span>
+                <button class="quiet" data-action="sign-out" @click=${this.signOut}>${t('signout')}</button>
+              `
+            : nothing
+        }
       </header>
     `;
   }

@@ -69,7 +69,8 @@ export const texts = {
   'ways.api.curl': 'Request that creates a session',
   'ways.api.docs': 'All operations',
   'ways.whip': 'From OBS, ffmpeg or GStreamer',
-  'ways.whip.text': 'Anything that speaks WHIP can publish into a session. The bearer token is an API token or a publish ticket.',
+  'ways.whip.text':
+    'Anything that speaks WHIP can publish into a session. The bearer token is an API token or a publish ticket.',
   'ways.whip.url': 'WHIP address',
   'ways.whip.obs': 'OBS: Settings, Stream, Service “WHIP”, with this address as server and the token as bearer token.',
   'ways.whip.ffmpeg': 'ffmpeg 8 or newer.',
@@ -208,7 +209,8 @@ export const texts = {
   'publish.startScreen': 'Share screen',
   'publish.stopScreen': 'Stop sharing screen',
   'publish.kbps': '{n} kbit/s',
-  'capture.devicesRefused': 'The browser was not allowed to use camera or microphone. Allow it in the address bar and try again.',
+  'capture.devicesRefused':
+    'The browser was not allowed to use camera or microphone. Allow it in the address bar and try again.',
   'capture.screenRefused': 'No screen was shared: it was cancelled, or the browser does not allow it.',
   'capture.none': 'No camera or microphone was found. Connect one, or choose “None” for what is missing.',
   'capture.busy': 'Camera or microphone are in use by another program.',

@@ -9,7 +9,12 @@ export function copyable(text, name) {
   return html`
     <div class="copyable">
       <pre tabindex="0" role="group" aria-label=${name}><code>${text}</code></pre>
-      <button class="quiet icon-only" aria-label=${t('copy', { name })} title=${t('copy', { name })} @click=${() => copy(text)}>
+      <button
+        class="quiet icon-only"
+        aria-label=${t('copy', { name })}
+        title=${t('copy', { name })}
+        @click=${() => copy(text)}
+      >
         ${icons.copy}
       </button>
     </div>

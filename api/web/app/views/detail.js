@@ -118,7 +118,13 @@ class Detail extends Element {
   head() {
     const s = this.data;
     const step = (n, icon, text, able) => html`
-      <button class="quiet icon-only" aria-label=${text} title="${text} (${t(n < 0 ? 'keys.before' : 'keys.after')})" ?disabled=${!able} @click=${() => this.emit('rv-step', n)}>
+      <button
+        class="quiet icon-only"
+        aria-label=${text}
+        title="${text} (${t(n < 0 ? 'keys.before' : 'keys.after')})"
+        ?disabled=${!able}
+        @click=${() => this.emit('rv-step', n)}
+      >
         ${icon}
       </button>
     `;
@@ -130,17 +136,26 @@ class Detail extends Element {
           <span class="tools">
             ${step(-1, icons.up, t('detail.before'), this.neighbours.before)}
             ${step(1, icons.down, t('detail.after'), this.neighbours.after)}
-            <button class="quiet icon-only" aria-label=${t('detail.close')} title="${t('detail.close')} (Esc)" @click=${() => this.emit('rv-close')}>
+            <button
+              class="quiet icon-only"
+              aria-label=${t('detail.close')}
+              title="${t('detail.close')} (Esc)"
+              @click=${() => this.emit('rv-close')}
+            >
               ${icons.close}
             </button>
           </span>
         </div>
-        ${s?.live
-          ? html`<div class="session-actions">
-              <a class="button" href=${href({ page: 'publish', session: s.id })} target="_blank" rel="noopener">${icons.camera} ${t('detail.publish')}</a>
-              <button data-action="end" @click=${this.end}>${icons.stop} ${t('end')}</button>
-            </div>`
-          : nothing}
+        ${
+          s?.live
+            ? html`<div class="session-actions">
+                <a class="button" href=${href({ page: 'publish', session: s.id })} target="_blank" rel="noopener"
+                  >${icons.camera} ${t('detail.publish')}</a
+                >
+                <button data-action="end" @click=${this.end}>${icons.stop} ${t('end')}</button>
+              </div>`
+            : nothing
+        }
         <div role="tablist" aria-label=${t('detail.tabs')} @keydown=${this.tabKey}>
           ${tabs.map((tab) => {
             const on = this.route.tab === tab;
@@ -164,16 +179,18 @@ class Detail extends Element {
   body() {
     return html`
       <div role="tabpanel" id="tabpanel" aria-labelledby="tab-${this.route.tab}" tabindex="0">
-        ${this.route.tab === 'general'
-          ? general(this.data)
-          : html`<rv-recordings
-              .session=${this.data}
-              .recordings=${this.recordings}
-              @rv-changed=${(e) => {
-                e.stopPropagation();
-                this.changed();
-              }}
-            ></rv-recordings>`}
+        ${
+          this.route.tab === 'general'
+            ? general(this.data)
+            : html`<rv-recordings
+                .session=${this.data}
+                .recordings=${this.recordings}
+                @rv-changed=${(e) => {
+                  e.stopPropagation();
+                  this.changed();
+                }}
+              ></rv-recordings>`
+        }
       </div>
     `;
   }

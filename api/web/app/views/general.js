@@ -7,7 +7,11 @@ import { whipWays } from './welcome.js';
 // general shows what is known of a session, and how to publish into it while
 // it is live.
 export function general(s) {
-  const row = (key, value) => (value ? html`<dt>${t(key)}</dt><dd>${value}</dd>` : nothing);
+  const row = (key, value) =>
+    value
+      ? html`<dt>${t(key)}</dt>
+          <dd>${value}</dd>`
+      : nothing;
   return html`
     <dl class="facts">
       <dt>${t('general.id')}</dt>
@@ -20,28 +24,37 @@ export function general(s) {
       ${row('general.duration', clock(durationOf(s.createdAt, s.endedAt)))}
     </dl>
     <h3>${t('general.participants')}</h3>
-    ${s.participants.length === 0
-      ? html`<p class="muted">${t('general.nobody')}</p>`
-      : html`
-          <table class="small">
-            <thead>
-              <tr>
-                <th scope="col">${t('general.participant')}</th>
-                <th scope="col">${t('general.role')}</th>
-                <th scope="col">${t('general.joined')}</th>
-              </tr>
-            </thead>
-            <tbody>
-              ${s.participants.map(
-                (p) => html`<tr>
-                  <td>${p.id}</td>
-                  <td>${label('role', p.role)}</td>
-                  <td>${when(p.joinedAt)}</td>
-                </tr>`,
-              )}
-            </tbody>
-          </table>
-        `}
-    ${s.live ? html`<h3>${t('ways.whip')}</h3><p>${t('ways.whip.text')}</p>${whipWays(s.id)}` : nothing}
+    ${
+      s.participants.length === 0
+        ? html`<p class="muted">${t('general.nobody')}</p>`
+        : html`
+            <table class="small">
+              <thead>
+                <tr>
+                  <th scope="col">${t('general.participant')}</th>
+                  <th scope="col">${t('general.role')}</th>
+                  <th scope="col">${t('general.joined')}</th>
+                </tr>
+              </thead>
+              <tbody>
+                ${s.participants.map(
+                  (p) =>
+                    html`<tr>
+                      <td>${p.id}</td>
+                      <td>${label('role', p.role)}</td>
+                      <td>${when(p.joinedAt)}</td>
+                    </tr>`,
+                )}
+              </tbody>
+            </table>
+          `
+    }
+    ${
+      s.live
+        ? html`<h3>${t('ways.whip')}</h3>
+            <p>${t('ways.whip.text')}</p>
+            ${whipWays(s.id)}`
+        : nothing
+    }
   `;
 }

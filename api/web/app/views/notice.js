@@ -27,9 +27,13 @@ class Notice extends Element {
     return html`
       <div class="notice ${this.bad ? 'bad' : ''}" ?data-shown=${this.text !== ''} role="status">
         <span>${this.text}</span>
-        ${this.text
-          ? html`<button class="quiet icon-only" aria-label=${t('close')} @click=${() => (this.text = '')}>${icons.close}</button>`
-          : ''}
+        ${
+          this.text
+            ? html`<button class="quiet icon-only" aria-label=${t('close')} @click=${() => (this.text = '')}>
+                ${icons.close}
+              </button>`
+            : ''
+        }
       </div>
     `;
   }

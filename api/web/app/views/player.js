@@ -9,8 +9,8 @@ import { Timeline } from '../lib/sync.js';
 import { label, t } from '../lib/text.js';
 import { lane } from './lanes.js';
 import { attempt } from './notice.js';
-
-const speeds = [0.5, 0.75, 1, 1.25, 1.5, 2, 3];
+import { pressed, speeds } from './player-keys.js';
+import { soundTools } from './sound.js';
 
 // Player plays all files of a recording side by side on the recording's clock.
 // It asks for no byte before somebody presses play: each playback is audited.
@@ -98,7 +98,9 @@ class Player extends Element {
   }
 
   has(fileId, media) {
-    return this.recording.tracks.some((track) => track.fileId === fileId && (track.media === media || (media === 'video' && track.media === 'screen')));
+    return this.recording.tracks.some(
+      (track) => track.fileId === fileId && (track.media === media || (media === 'video' && track.media === 'screen')),
+    );
   }
 
   who(fileId) {
@@ -175,34 +177,6 @@ class Player extends Element {
     this.requestUpdate();
   }
 
-  key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest('input[data-volume], select')) return;
-    const press = event.target.closest('button, a, summary');
-    const act = this.keyAction(event.key, event.shiftKey, press);
-    if (!act) return;
-    event.preventDefault();
-    act();
-  }
-
-  keyAction(key, shift, press) {
-    const by = (s) => () => this.seek(this.position + s);
-    const faster = (n) => () => this.setSpeed(speeds[Math.min(Math.max(speeds.indexOf(this.speed) + n, 0), speeds.length - 1)]);
-    if (key === ' ') return press ? null : () => this.toggle();
-    if (!shift && key === 'ArrowLeft') return by(-5);
-    if (!shift && key === 'ArrowRight') return by(5);
-    if (/^[0-9]$/.test(key)) return () => this.seek((this.total * Number(key)) / 10);
-    return {
-      k: () => this.toggle(),
-      j: by(-10),
-      l: by(10),
-      m: () => this.muteAll(),
-      f: () => this.fullscreen(),
-      '<': faster(-1),
-      '>': faster(1),
-    }[key];
-  }
-
   fullscreen() {
     if (document.fullscreenElement) document.exitFullscreen();
     else this.querySelector('.stage').requestFullscreen?.();
@@ -217,7 +191,7 @@ class Player extends Element {
         aria-label=${t('player')}
         data-playing=${this.timeline?.playing ? 'true' : 'false'}
         data-position=${this.position.toFixed(3)}
-        @keydown=${this.key}
+        @keydown=${(e) => pressed(e, this)}
       >
         ${this.stage()} ${this.files.length > 0 ? this.controls() : nothing} ${this.lanes()}
       </div>
@@ -241,7 +215,11 @@ class Player extends Element {
     const tiles = this.files.filter((f) => this.urls.has(f.id));
     return html`
       <div class="stage ${this.large ? 'one-large' : ''}" data-tiles=${tiles.length}>
-        ${repeat(tiles, (f) => f.id, (f) => this.tile(f))}
+        ${repeat(
+          tiles,
+          (f) => f.id,
+          (f) => this.tile(f),
+        )}
         ${this.timeline?.waiting ? html`<span class="buffering" role="status">${t('player.waiting')}</span>` : nothing}
       </div>
     `;
@@ -267,11 +245,17 @@ class Player extends Element {
         <figcaption>
           <span>${this.who(f.id)}</span>
           ${now?.media.error ? html`<span class="warn">${t('player.broken')}</span>` : nothing}
-          ${this.files.length > 1 && seen
-            ? html`<button class="quiet icon-only" aria-label=${t(enlarge, { who: this.who(f.id) })} @click=${() => (this.large = this.large === f.id ? '' : f.id)}>
-                ${icons.full}
-              </button>`
-            : nothing}
+          ${
+            this.files.length > 1 && seen
+              ? html`<button
+                  class="quiet icon-only"
+                  aria-label=${t(enlarge, { who: this.who(f.id) })}
+                  @click=${() => (this.large = this.large === f.id ? '' : f.id)}
+                >
+                  ${icons.full}
+                </button>`
+              : nothing
+          }
         </figcaption>
       </figure>
     `;
@@ -296,13 +280,28 @@ class Player extends Element {
         />
       </div>
       <div class="controls">
-        <button class="icon-only primary" data-action="toggle" aria-label=${t(playing ? 'player.pause' : 'player.play')} @click=${this.toggle}>
+        <button
+          class="icon-only primary"
+          data-action="toggle"
+          aria-label=${t(playing ? 'player.pause' : 'player.play')}
+          @click=${this.toggle}
+        >
           ${playing ? icons.pause : icons.play}
         </button>
-        <button class="quiet icon-only" aria-label=${t('player.back')} title="${t('player.back')} (J)" @click=${() => this.seek(this.position - 10)}>
+        <button
+          class="quiet icon-only"
+          aria-label=${t('player.back')}
+          title="${t('player.back')} (J)"
+          @click=${() => this.seek(this.position - 10)}
+        >
           ${icons.back}
         </button>
-        <button class="quiet icon-only" aria-label=${t('player.forward')} title="${t('player.forward')} (L)" @click=${() => this.seek(this.position + 10)}>
+        <button
+          class="quiet icon-only"
+          aria-label=${t('player.forward')}
+          title="${t('player.forward')} (L)"
+          @click=${() => this.seek(this.position + 10)}
+        >
           ${icons.forward}
         </button>
         <span class="time">${clock(at * 1000)} / ${clock(total * 1000)}</span>
@@ -312,7 +311,14 @@ class Player extends Element {
             ${speeds.map((s) => html`<option value=${s} .selected=${s === this.speed}>${s}×</option>`)}
           </select>
         </label>
-        <button class="quiet icon-only" aria-label=${t('player.full')} title="${t('player.full')} (F)" @click=${this.fullscreen}>${icons.full}</button>
+        <button
+          class="quiet icon-only"
+          aria-label=${t('player.full')}
+          title="${t('player.full')} (F)"
+          @click=${this.fullscreen}
+        >
+          ${icons.full}
+        </button>
         <details class="keys">
           <summary>${t('keys')}</summary>
           <p>${t('keys.list')}</p>
@@ -334,40 +340,20 @@ class Player extends Element {
                 <span class="muted">${label('media', track.media)}</span>
               </span>
               ${lane({ track, total, position: this.position * 1000, seek: (ms) => this.seek(ms / 1000), capturing: !this.recording.endedAt })}
-              <span class="lane-tools">${track.media === 'audio' && this.files.length > 0 ? this.soundTools(track) : nothing}</span>
+              <span class="lane-tools"
+                >${track.media === 'audio' && this.files.length > 0 ? soundTools(this, track) : nothing}</span
+              >
             </div>
           `,
         )}
-        ${causes.length === 0
-          ? nothing
-          : html`<p class="legend">${causes.map((c) => html`<span><span class="swatch gap-${c}"></span> ${label('cause', c)}</span>`)}</p>`}
+        ${
+          causes.length === 0
+            ? nothing
+            : html`<p class="legend">
+                ${causes.map((c) => html`<span><span class="swatch gap-${c}"></span> ${label('cause', c)}</span>`)}
+              </p>`
+        }
       </div>
-    `;
-  }
-
-  soundTools({ fileId, participantId }) {
-    const who = { who: participantId };
-    const off = this.mutes.has(fileId);
-    const several = this.files.filter((f) => this.has(f.id, 'audio')).length > 1;
-    return html`
-      <button class="quiet icon-only" aria-pressed=${off ? 'true' : 'false'} aria-label=${t('player.mute', who)} title=${t('player.mute', who)} @click=${() => this.mute(fileId)}>
-        ${this.silenced(fileId) ? icons.muted : icons.sound}
-      </button>
-      ${several
-        ? html`<button class="quiet solo" aria-pressed=${this.solo === fileId ? 'true' : 'false'} aria-label=${t('player.solo', who)} title=${t('player.solo', who)} @click=${() => this.alone(fileId)}>
-            S
-          </button>`
-        : nothing}
-      <input
-        type="range"
-        data-volume
-        min="0"
-        max="1"
-        step="0.05"
-        .value=${live(String(this.volumes.get(fileId) ?? 1))}
-        aria-label=${t('player.volume', who)}
-        @input=${(e) => this.setVolume(fileId, e.target.valueAsNumber)}
-      />
     `;
   }
 }

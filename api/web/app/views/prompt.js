@@ -49,9 +49,11 @@ class Prompt extends Element {
         <form @submit=${this.submit}>
           <h2 id="prompt-title">${q.title}</h2>
           ${q.text ? html`<p>${q.text}</p>` : nothing}
-          ${q.input
-            ? html`<label>${q.input}<input maxlength="200" autocomplete="off" ?required=${q.required} /></label>`
-            : nothing}
+          ${
+            q.input
+              ? html`<label>${q.input}<input maxlength="200" autocomplete="off" ?required=${q.required} /></label>`
+              : nothing
+          }
           <div class="actions">
             <button type="button" @click=${() => this.close(null)}>${t('cancel')}</button>
             <button type="submit" data-action="confirm" class=${q.danger ? 'danger' : 'primary'}>${q.confirm}</button>

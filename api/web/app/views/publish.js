@@ -164,9 +164,11 @@ class Publish extends Element {
       <main id="main" class="publish">
         <div class="bar">
           <h1>${t('publish.title')}</h1>
-          ${this.session
-            ? html`<a href=${href({ page: 'sessions', session: this.session })}>${t('publish.back')}</a>`
-            : nothing}
+          ${
+            this.session
+              ? html`<a href=${href({ page: 'sessions', session: this.session })}>${t('publish.back')}</a>`
+              : nothing
+          }
         </div>
         ${this.trouble ? html`<p class="alert" role="alert">${icons.warning} ${this.trouble}</p>` : nothing}
         ${this.session ? this.studio() : this.choice()}
@@ -185,7 +187,10 @@ class Publish extends Element {
   studio() {
     return html`
       <div class="studio">
-        <div class="previews">${this.tile('camera', t('publish.preview'))} ${this.screen.stream ? this.tile('screen', t('source.screen')) : nothing}</div>
+        <div class="previews">
+          ${this.tile('camera', t('publish.preview'))}
+          ${this.screen.stream ? this.tile('screen', t('source.screen')) : nothing}
+        </div>
         <div class="settings">${this.settings()} ${this.buttons()}</div>
       </div>
     `;
@@ -195,9 +200,11 @@ class Publish extends Element {
     const { stream, state, kbps } = this[source];
     return html`
       <figure class="tile ${stream ? '' : 'voice'}" data-source=${source} data-state=${state}>
-        ${stream
-          ? html`<video autoplay playsinline .muted=${true} .srcObject=${stream} aria-label=${name}></video>`
-          : html`<div class="face">${icons.camera}</div>`}
+        ${
+          stream
+            ? html`<video autoplay playsinline .muted=${true} .srcObject=${stream} aria-label=${name}></video>`
+            : html`<div class="face">${icons.camera}</div>`
+        }
         <figcaption>
           <span>${name}</span>
           <span role="status" class="badge connection-${state}">${label('connection', state)}</span>
@@ -234,10 +241,18 @@ class Publish extends Element {
         <legend>${t('publish.who')}</legend>
         <div class="radios">
           ${['guest', 'operator'].map(
-            (role) => html`<label>
-              <input type="radio" name="role" value=${role} .checked=${this.side === role} ?disabled=${busy} @change=${() => (this.side = role)} />
-              ${label('role', role)}
-            </label>`,
+            (role) =>
+              html`<label>
+                <input
+                  type="radio"
+                  name="role"
+                  value=${role}
+                  .checked=${this.side === role}
+                  ?disabled=${busy}
+                  @change=${() => (this.side = role)}
+                />
+                ${label('role', role)}
+              </label>`,
           )}
         </div>
         <label>
@@ -261,24 +276,42 @@ class Publish extends Element {
     const has = (kind) => this.camera.stream?.getTracks().some((track) => track.kind === kind);
     const toggle = (kind, icon) =>
       has(kind)
-        ? html`<button aria-pressed=${on(kind) ? 'false' : 'true'} @click=${() => this.toggle(kind)}>${icon} ${t(`publish.mute.${kind}`)}</button>`
+        ? html`<button aria-pressed=${on(kind) ? 'false' : 'true'} @click=${() => this.toggle(kind)}>
+            ${icon} ${t(`publish.mute.${kind}`)}
+          </button>`
         : nothing;
     return html`
       <div class="actions">
-        ${camera
-          ? html`<button class="danger" data-action="stop" @click=${() => this.stop('camera')}>${icons.stop} ${t('publish.stop')}</button>`
-          : html`
-              <button class="primary" data-action="start" ?disabled=${!able} @click=${this.startCamera}>${icons.camera} ${t('publish.start')}</button>
-              ${this.camera.stream
-                ? html`<button @click=${() => this.stop('camera')}>${t('publish.off')}</button>`
-                : html`<button data-action="preview" ?disabled=${!able} @click=${this.preview}>${t('publish.check')}</button>`}
-            `}
+        ${
+          camera
+            ? html`<button class="danger" data-action="stop" @click=${() => this.stop('camera')}>
+                ${icons.stop} ${t('publish.stop')}
+              </button>`
+            : html`
+                <button class="primary" data-action="start" ?disabled=${!able} @click=${this.startCamera}>
+                  ${icons.camera} ${t('publish.start')}
+                </button>
+                ${
+                  this.camera.stream
+                    ? html`<button @click=${() => this.stop('camera')}>${t('publish.off')}</button>`
+                    : html`<button data-action="preview" ?disabled=${!able} @click=${this.preview}>
+                        ${t('publish.check')}
+                      </button>`
+                }
+              `
+        }
         ${toggle('audio', icons.microphone)} ${toggle('video', icons.camera)}
       </div>
       <div class="actions">
-        ${this.screen.stream
-          ? html`<button class="danger" data-action="stop-screen" @click=${() => this.stop('screen')}>${icons.stop} ${t('publish.stopScreen')}</button>`
-          : html`<button data-action="start-screen" ?disabled=${!able} @click=${this.startScreen}>${icons.screen} ${t('publish.startScreen')}</button>`}
+        ${
+          this.screen.stream
+            ? html`<button class="danger" data-action="stop-screen" @click=${() => this.stop('screen')}>
+                ${icons.stop} ${t('publish.stopScreen')}
+              </button>`
+            : html`<button data-action="start-screen" ?disabled=${!able} @click=${this.startScreen}>
+                ${icons.screen} ${t('publish.startScreen')}
+              </button>`
+        }
       </div>
     `;
   }
@@ -289,7 +322,11 @@ const idle = () => ({ stream: null, connection: null, state: 'idle', tries: 0, k
 const running = (source) => source.state !== 'idle';
 
 // participantId keeps what the API takes: 1 to 64 of [A-Za-z0-9._-].
-const participantId = (text) => text.trim().replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 64);
+const participantId = (text) =>
+  text
+    .trim()
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .slice(0, 64);
 
 function suffix() {
   return Math.random().toString(36).slice(2, 6);

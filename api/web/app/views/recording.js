@@ -46,7 +46,12 @@ class Recording extends Element {
   }
 
   async erase() {
-    const answer = await ask({ title: t('delete.title'), text: t('delete.text'), confirm: t('delete.confirm'), danger: true });
+    const answer = await ask({
+      title: t('delete.title'),
+      text: t('delete.text'),
+      confirm: t('delete.confirm'),
+      danger: true,
+    });
     if (answer !== null) await this.act(() => api.remove(this.recording.id), t('delete.done'));
   }
 
@@ -54,7 +59,13 @@ class Recording extends Element {
     const r = this.recording;
     const heading = `recording-${r.id}`;
     return html`
-      <article class="recording" aria-labelledby=${heading} data-state=${r.state} data-recording=${r.id} data-kind=${r.kind}>
+      <article
+        class="recording"
+        aria-labelledby=${heading}
+        data-state=${r.state}
+        data-recording=${r.id}
+        data-kind=${r.kind}
+      >
         <header>
           <span class="kind">${r.kind === 'screen' ? icons.screen : icons.camera}</span>
           <div>
@@ -86,14 +97,22 @@ class Recording extends Element {
     return html`
       <div class="actions">
         ${r.state === 'recording' ? html`<button data-action="pause" @click=${this.pause} ?disabled=${this.busy}>${icons.pause} ${t('pause')}</button>` : nothing}
-        ${r.state === 'paused'
-          ? html`<button data-action="resume" @click=${() => this.act(() => api.resume(r.id))} ?disabled=${this.busy}>${icons.play} ${t('resume')}</button>`
-          : nothing}
+        ${
+          r.state === 'paused'
+            ? html`<button data-action="resume" @click=${() => this.act(() => api.resume(r.id))} ?disabled=${this.busy}>
+                ${icons.play} ${t('resume')}
+              </button>`
+            : nothing
+        }
         ${capturing(r) ? html`<button class="danger" data-action="stop-recording" @click=${this.stop} ?disabled=${this.busy}>${icons.stop} ${t('stop')}</button>` : nothing}
         ${over ? this.downloads() : nothing}
-        ${over
-          ? html`<button class="quiet danger-text" data-action="delete" @click=${this.erase} ?disabled=${this.busy}>${icons.remove} ${t('delete')}</button>`
-          : nothing}
+        ${
+          over
+            ? html`<button class="quiet danger-text" data-action="delete" @click=${this.erase} ?disabled=${this.busy}>
+                ${icons.remove} ${t('delete')}
+              </button>`
+            : nothing
+        }
       </div>
     `;
   }
@@ -101,10 +120,19 @@ class Recording extends Element {
   downloads() {
     const files = this.recording.files.filter((f) => f.downloadUrl);
     return files.map((f) => {
-      const whose = [...new Set(this.recording.tracks.filter((track) => track.fileId === f.id).map((track) => track.participantId))];
+      const whose = [
+        ...new Set(this.recording.tracks.filter((track) => track.fileId === f.id).map((track) => track.participantId)),
+      ];
       const text = t('download.of', { who: whose.join(', '), container: f.container, size: bytes(f.bytes) });
-      return html`<a class="button" href=${f.downloadUrl} download aria-label=${t('download.label', { text })} data-file=${f.id}>
-        ${icons.download} ${files.length > 1 ? text : t('download.single', { container: f.container, size: bytes(f.bytes) })}
+      return html`<a
+        class="button"
+        href=${f.downloadUrl}
+        download
+        aria-label=${t('download.label', { text })}
+        data-file=${f.id}
+      >
+        ${icons.download}
+        ${files.length > 1 ? text : t('download.single', { container: f.container, size: bytes(f.bytes) })}
       </a>`;
     });
   }
@@ -128,15 +156,20 @@ class Recording extends Element {
           </thead>
           <tbody>
             ${gaps.slice(0, mostGaps).map(
-              (g) => html`<tr>
-                <td><button class="link" @click=${() => this.seek(g.startMs)} title=${t('gaps.seek')}>${fine(g.startMs)}</button></td>
-                <td>${t('seconds', { s: ((g.endMs - g.startMs) / 1000).toFixed(2) })}</td>
-                <td>
-                  <span class="swatch gap-${g.cause}"></span> ${label('cause', g.cause)}
-                  ${g.by ? html`<span class="muted">${t('gaps.by', { by: g.by, reason: g.reason })}</span>` : nothing}
-                </td>
-                <td>${g.track.participantId}, ${label('media', g.track.media)}</td>
-              </tr>`,
+              (g) =>
+                html`<tr>
+                  <td>
+                    <button class="link" @click=${() => this.seek(g.startMs)} title=${t('gaps.seek')}>
+                      ${fine(g.startMs)}
+                    </button>
+                  </td>
+                  <td>${t('seconds', { s: ((g.endMs - g.startMs) / 1000).toFixed(2) })}</td>
+                  <td>
+                    <span class="swatch gap-${g.cause}"></span> ${label('cause', g.cause)}
+                    ${g.by ? html`<span class="muted">${t('gaps.by', { by: g.by, reason: g.reason })}</span>` : nothing}
+                  </td>
+                  <td>${g.track.participantId}, ${label('media', g.track.media)}</td>
+                </tr>`,
             )}
           </tbody>
         </table>
@@ -172,18 +205,19 @@ class Recording extends Element {
             </thead>
             <tbody>
               ${tracks.map(
-                (track) => html`<tr>
-                  <td>${track.participantId}</td>
-                  <td>${label('role', track.role)}</td>
-                  <td>${label('type', track.type)}</td>
-                  <td>${label('media', track.media)}</td>
-                  <td>${label('codec', track.codec)}</td>
-                  <td class="number">${fine(track.offsetMs)}</td>
-                  <td class="number">${track.durationMs ? fine(track.durationMs) : t('tracks.running')}</td>
-                  <td title=${fileOf(track)?.sha256 ? `SHA-256 ${fileOf(track).sha256}` : track.fileId}>
-                    ${shortId(track.fileId)}, ${track.lane}
-                  </td>
-                </tr>`,
+                (track) =>
+                  html`<tr>
+                    <td>${track.participantId}</td>
+                    <td>${label('role', track.role)}</td>
+                    <td>${label('type', track.type)}</td>
+                    <td>${label('media', track.media)}</td>
+                    <td>${label('codec', track.codec)}</td>
+                    <td class="number">${fine(track.offsetMs)}</td>
+                    <td class="number">${track.durationMs ? fine(track.durationMs) : t('tracks.running')}</td>
+                    <td title=${fileOf(track)?.sha256 ? `SHA-256 ${fileOf(track).sha256}` : track.fileId}>
+                      ${shortId(track.fileId)}, ${track.lane}
+                    </td>
+                  </tr>`,
               )}
             </tbody>
           </table>

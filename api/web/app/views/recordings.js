@@ -14,9 +14,15 @@ class Recordings extends Element {
     const list = this.recordings.toReversed();
     return html`
       ${this.session.live ? html`<rv-watch .session=${this.session}></rv-watch>` : nothing}
-      ${list.length === 0
-        ? html`<p class="nothing">${t(this.session.live ? 'recordings.notYet' : 'recordings.none')}</p>`
-        : repeat(list, (r) => r.id, (r) => html`<rv-recording .recording=${r}></rv-recording>`)}
+      ${
+        list.length === 0
+          ? html`<p class="nothing">${t(this.session.live ? 'recordings.notYet' : 'recordings.none')}</p>`
+          : repeat(
+              list,
+              (r) => r.id,
+              (r) => html`<rv-recording .recording=${r}></rv-recording>`,
+            )
+      }
     `;
   }
 }

@@ -94,12 +94,19 @@ class Sessions extends Element {
       return;
     }
     this.feed.stop();
-    const list = await attempt(() => api.sessions({ live: this.route.view === 'live', limit: pageSize, cursor: this.next }));
+    const list = await attempt(() =>
+      api.sessions({ live: this.route.view === 'live', limit: pageSize, cursor: this.next }),
+    );
     if (list) this.show({ items: [...this.items, ...list.items], next: list.next, unused: false });
   }
 
   async create() {
-    const name = await ask({ title: t('new.title'), text: t('new.text'), input: t('new.name'), confirm: t('new.confirm') });
+    const name = await ask({
+      title: t('new.title'),
+      text: t('new.text'),
+      input: t('new.name'),
+      confirm: t('new.confirm'),
+    });
     if (name === null) return;
     const session = await attempt(() => api.createSession(name || undefined));
     if (!session) return;
@@ -147,17 +154,19 @@ class Sessions extends Element {
           ${this.problem ? html`<p class="alert" role="alert">${t('sessions.stale', { message: this.problem.message })}</p>` : nothing}
           ${this.body()}
         </section>
-        ${open
-          ? html`<rv-detail
-              .session=${open}
-              .route=${this.route}
-              .me=${this.me}
-              .neighbours=${this.neighbours()}
-              @rv-close=${() => this.open('')}
-              @rv-step=${(e) => this.step(e.detail)}
-              @rv-changed=${() => this.feed.now()}
-            ></rv-detail>`
-          : nothing}
+        ${
+          open
+            ? html`<rv-detail
+                .session=${open}
+                .route=${this.route}
+                .me=${this.me}
+                .neighbours=${this.neighbours()}
+                @rv-close=${() => this.open('')}
+                @rv-step=${(e) => this.step(e.detail)}
+                @rv-changed=${() => this.feed.now()}
+              ></rv-detail>`
+            : nothing
+        }
       </main>
     `;
   }
@@ -206,12 +215,23 @@ class Sessions extends Element {
             </tr>
           </thead>
           <tbody @keydown=${this.rowKey}>
-            ${repeat(this.items, (s) => s.id, (s) => this.tableRow(s))}
+            ${repeat(
+              this.items,
+              (s) => s.id,
+              (s) => this.tableRow(s),
+            )}
           </tbody>
         </table>
       </div>
       ${this.next ? html`<button class="more" @click=${this.more}>${t('sessions.more')}</button>` : nothing}
-      ${this.route.view === 'live' ? html`<details class="ways"><summary>${t('ways.title')}</summary>${waysIn({ create: () => this.create() })}</details>` : nothing}
+      ${
+        this.route.view === 'live'
+          ? html`<details class="ways">
+              <summary>${t('ways.title')}</summary>
+              ${waysIn({ create: () => this.create() })}
+            </details>`
+          : nothing
+      }
     `;
   }
 
@@ -244,7 +264,10 @@ class Sessions extends Element {
     if (this.route.view === 'history') return html`<p class="nothing">${t('sessions.noneEnded')}</p>`;
     return html`
       <p class="nothing">${t('sessions.noneLive')}</p>
-      <details class="ways"><summary>${t('ways.title')}</summary>${waysIn({ create: () => this.create() })}</details>
+      <details class="ways">
+        <summary>${t('ways.title')}</summary>
+        ${waysIn({ create: () => this.create() })}
+      </details>
     `;
   }
 }

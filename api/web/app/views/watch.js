@@ -87,14 +87,26 @@ class Watch extends Element {
     return html`
       <section class="watch" aria-label=${t('watch')}>
         <div class="actions">
-          ${this.watching
-            ? html`<button data-action="unwatch" @click=${this.stop}>${icons.close} ${t('watch.stop')}</button>`
-            : html`<button class="primary" data-action="watch" @click=${this.start}>${icons.live} ${t('watch')}</button>`}
+          ${
+            this.watching
+              ? html`<button data-action="unwatch" @click=${this.stop}>${icons.close} ${t('watch.stop')}</button>`
+              : html`<button class="primary" data-action="watch" @click=${this.start}>
+                  ${icons.live} ${t('watch')}
+                </button>`
+          }
           <span class="muted">${t('watch.publishers', { n: here.length })}</span>
         </div>
-        ${this.watching
-          ? html`<div class="stage" data-tiles=${here.length}>${repeat(here, (p) => p.key, (p) => this.tile(p))}</div>`
-          : nothing}
+        ${
+          this.watching
+            ? html`<div class="stage" data-tiles=${here.length}>
+                ${repeat(
+                  here,
+                  (p) => p.key,
+                  (p) => this.tile(p),
+                )}
+              </div>`
+            : nothing
+        }
       </section>
     `;
   }
@@ -110,17 +122,34 @@ class Watch extends Element {
     const shown = this.querySelector(`video[data-publisher="${CSS.escape(p.key)}"]`);
     return html`
       <figure class="tile" data-watch-state=${tile?.state ?? 'connecting'}>
-        <video data-publisher=${p.key} autoplay playsinline .muted=${true} .srcObject=${tile?.connection?.stream ?? null}></video>
+        <video
+          data-publisher=${p.key}
+          autoplay
+          playsinline
+          .muted=${true}
+          .srcObject=${tile?.connection?.stream ?? null}
+        ></video>
         <figcaption>
           <span>${name}</span>
-          ${tile?.state === 'connected'
-            ? nothing
-            : html`<span role="status" title=${tile?.problem ?? ''}>${label('connection', tile?.state ?? 'connecting')}</span>`}
-          ${tile?.state === 'failed'
-            ? html`<button class="quiet" @click=${() => this.again(p)}>${t('watch.again')}</button>`
-            : html`<button class="quiet icon-only" aria-label=${t('watch.sound', { who: name })} aria-pressed=${shown && !shown.muted ? 'true' : 'false'} @click=${sound}>
-                ${shown && !shown.muted ? icons.sound : icons.muted}
-              </button>`}
+          ${
+            tile?.state === 'connected'
+              ? nothing
+              : html`<span role="status" title=${tile?.problem ?? ''}
+                  >${label('connection', tile?.state ?? 'connecting')}</span
+                >`
+          }
+          ${
+            tile?.state === 'failed'
+              ? html`<button class="quiet" @click=${() => this.again(p)}>${t('watch.again')}</button>`
+              : html`<button
+                  class="quiet icon-only"
+                  aria-label=${t('watch.sound', { who: name })}
+                  aria-pressed=${shown && !shown.muted ? 'true' : 'false'}
+                  @click=${sound}
+                >
+                  ${shown && !shown.muted ? icons.sound : icons.muted}
+                </button>`
+          }
         </figcaption>
       </figure>
     `;

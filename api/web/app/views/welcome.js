@@ -40,7 +40,12 @@ export function whipWays(id) {
 export function waysIn({ create, first }) {
   return html`
     <div class="welcome">
-      ${first ? html`<h2>${t('welcome.title')}</h2><p class="lead">${t('welcome.text')}</p>` : ''}
+      ${
+        first
+          ? html`<h2>${t('welcome.title')}</h2>
+              <p class="lead">${t('welcome.text')}</p>`
+          : ''
+      }
       <div class="cards">
         <section>
           <h3>${icons.camera} ${t('ways.browser')}</h3>
