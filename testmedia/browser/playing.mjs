@@ -16,6 +16,7 @@ export const playing = [
   ['seeking to 25, 50 and 75 % works', seeks],
   ['what is out of step is corrected by the rules', rules],
   ['files that fell behind are brought back', stalls],
+  ['muting one participant leaves all where they are', mutes],
   ['the player obeys the keyboard', keyboard],
   ['downloads are whole', downloads],
 ];
@@ -126,6 +127,22 @@ async function stalls({ page }) {
     }, behind);
     await page.wait(`the pictures in step after one fell ${behind} s behind`, inStep, together);
   }
+}
+
+// Whoever can be heard leads the timeline, so muting hands over the lead.
+async function mutes({ page }) {
+  await seekTo(page, 0.4);
+  await page.wait('the pictures in step', inStep, together);
+  const before = await page.evaluate(() => document.querySelector('[data-kind=av] rv-player').position);
+  await page.click(`${av} .lane-row:first-child .icon-only`);
+  const state = await page.evaluate(() => [...document.querySelectorAll('[data-kind=av] video')].map((v) => v.muted));
+  assert(state.filter(Boolean).length === 1, `muted are ${state}, want one`);
+  await page.wait(
+    'the player going on',
+    (from) => document.querySelector('[data-kind=av] rv-player').position > from + 0.5,
+    before,
+  );
+  await page.wait('the pictures in step after one was muted', inStep, together);
 }
 
 // inStep runs in the page: it says whether all elements that have something to
