@@ -36,7 +36,7 @@ type h264Unit struct {
 	disposable bool // nothing refers to it
 }
 
-func newH264(f media.Format) (*assembler, error) {
+func newH264(f media.Format) (media.Depacketizer, error) {
 	if mode := parameter(f.FMTP, "packetization-mode"); mode == "2" {
 		return nil, reelvault.Errorf(reelvault.Unsupported, "h264 in packetization-mode %s (interleaved)", mode)
 	}

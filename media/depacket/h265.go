@@ -43,7 +43,7 @@ type h265Unit struct {
 	kind byte // of its first slice
 }
 
-func newH265(f media.Format) (*assembler, error) {
+func newH265(f media.Format) (media.Depacketizer, error) {
 	if n := parameter(f.FMTP, "sprop-max-don-diff"); n != "" && n != "0" {
 		return nil, reelvault.Errorf(reelvault.Unsupported, "h265 with sprop-max-don-diff %s (interleaved)", n)
 	}

@@ -20,7 +20,7 @@ type opus struct {
 	missing bool
 }
 
-func newOpus(f media.Format) (*opus, error) {
+func newOpus(f media.Format) (media.Depacketizer, error) {
 	channels := f.Channels
 	if channels == 0 {
 		channels = 2 // RFC 7587, section 4.1: the rtpmap always says two

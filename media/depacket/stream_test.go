@@ -41,48 +41,48 @@ type frame struct {
 
 // encoded streams come from ffmpeg's encoders and pion's payloaders, captured
 // ones from a browser.
-func streams(t testing.TB) []stream {
-	t.Helper()
+func streams(tb testing.TB) []stream {
+	tb.Helper()
 	all := []stream{
-		packetized(t, "vp8.ivf", reelvault.VP8, &codecs.VP8Payloader{}),
-		packetized(t, "vp8.ivf", reelvault.VP8, &codecs.VP8Payloader{EnablePictureID: true}),
-		packetized(t, "vp9.ivf", reelvault.VP9, &codecs.VP9Payloader{InitialPictureIDFn: func() uint16 { return 0x7ff8 }}),
-		packetized(t, "vp9.ivf", reelvault.VP9, &codecs.VP9Payloader{FlexibleMode: true}),
-		packetized(t, "h264.h264", reelvault.H264, &codecs.H264Payloader{}),
-		packetized(t, "h264.h264", reelvault.H264, &codecs.H264Payloader{DisableStapA: true}),
-		packetized(t, "h265.h265", reelvault.H265, &codecs.H265Payloader{}),
-		packetized(t, "h265.h265", reelvault.H265, &codecs.H265Payloader{SkipAggregation: true}),
-		packetized(t, "av1.ivf", reelvault.AV1, &codecs.AV1Payloader{}),
-		packetized(t, "av1-svt.ivf", reelvault.AV1, &codecs.AV1Payloader{}),
+		packetized(tb, "vp8.ivf", reelvault.VP8, &codecs.VP8Payloader{}),
+		packetized(tb, "vp8.ivf", reelvault.VP8, &codecs.VP8Payloader{EnablePictureID: true}),
+		packetized(tb, "vp9.ivf", reelvault.VP9, &codecs.VP9Payloader{InitialPictureIDFn: func() uint16 { return 0x7ff8 }}),
+		packetized(tb, "vp9.ivf", reelvault.VP9, &codecs.VP9Payloader{FlexibleMode: true}),
+		packetized(tb, "h264.h264", reelvault.H264, &codecs.H264Payloader{}),
+		packetized(tb, "h264.h264", reelvault.H264, &codecs.H264Payloader{DisableStapA: true}),
+		packetized(tb, "h265.h265", reelvault.H265, &codecs.H265Payloader{}),
+		packetized(tb, "h265.h265", reelvault.H265, &codecs.H265Payloader{SkipAggregation: true}),
+		packetized(tb, "av1.ivf", reelvault.AV1, &codecs.AV1Payloader{}),
+		packetized(tb, "av1-svt.ivf", reelvault.AV1, &codecs.AV1Payloader{}),
 	}
-	for _, s := range captures(t) {
+	for _, s := range captures(tb) {
 		all = append(all, s)
 		if s.layered && s.format.Codec == reelvault.VP9 {
-			all = append(all, nonFlexible(t, s))
+			all = append(all, nonFlexible(tb, s))
 		}
 	}
 	return all
 }
 
-func captures(t testing.TB) []stream {
-	t.Helper()
+func captures(tb testing.TB) []stream {
+	tb.Helper()
 	return []stream{
-		captured(t, "chromium-vp8", reelvault.VP8),
-		captured(t, "chromium-vp8-l1t3", reelvault.VP8),
-		captured(t, "chromium-vp9", reelvault.VP9),
-		captured(t, "chromium-vp9-l1t3", reelvault.VP9),
-		captured(t, "chromium-vp9-l2t2", reelvault.VP9),
-		captured(t, "chromium-vp9-l3t3-key", reelvault.VP9),
-		captured(t, "chromium-h264", reelvault.H264),
-		captured(t, "chromium-av1", reelvault.AV1),
-		captured(t, "chromium-av1-l2t2", reelvault.AV1),
+		captured(tb, "chromium-vp8", reelvault.VP8),
+		captured(tb, "chromium-vp8-l1t3", reelvault.VP8),
+		captured(tb, "chromium-vp9", reelvault.VP9),
+		captured(tb, "chromium-vp9-l1t3", reelvault.VP9),
+		captured(tb, "chromium-vp9-l2t2", reelvault.VP9),
+		captured(tb, "chromium-vp9-l3t3-key", reelvault.VP9),
+		captured(tb, "chromium-h264", reelvault.H264),
+		captured(tb, "chromium-av1", reelvault.AV1),
+		captured(tb, "chromium-av1-l2t2", reelvault.AV1),
 	}
 }
 
 // nonFlexible turns a stream in flexible mode into one that tells its
 // dependencies by TL0PICIDX, as browsers could but do not send.
-func nonFlexible(t testing.TB, s stream) stream {
-	t.Helper()
+func nonFlexible(tb testing.TB, s stream) stream {
+	tb.Helper()
 	s.name += "-non-flexible"
 	base, timestamp := byte(0xfc), uint32(0)
 	packets := slices.Clone(s.packets)
@@ -92,7 +92,7 @@ func nonFlexible(t testing.TB, s stream) stream {
 		}
 		b := bytes.Clone(p.Payload)
 		if b[0]&0xb0 != 0xb0 || b[1]&0x80 == 0 {
-			t.Fatal("not a flexible stream with layers and 15-bit picture IDs")
+			tb.Fatal("not a flexible stream with layers and 15-bit picture IDs")
 		}
 		inter := b[0]&0x40 != 0
 		b[0] &^= 0x10
@@ -116,13 +116,13 @@ func format(codec reelvault.Codec) media.Format {
 
 // packetized cuts a file of testdata into packets. Its timestamps and sequence
 // numbers wrap on the way.
-func packetized(t testing.TB, file string, codec reelvault.Codec, p rtp.Payloader) stream {
-	t.Helper()
+func packetized(tb testing.TB, file string, codec reelvault.Codec, p rtp.Payloader) stream {
+	tb.Helper()
 	s := stream{name: fmt.Sprintf("%s-%T", file, p), format: format(codec)}
 	s.name = strings.NewReplacer("*codecs.", "", ".", "-").Replace(s.name)
 	const step = 6000
 	seq, timestamp := uint16(0xfff0), uint32(0xffffffff-5*step)
-	for _, sent := range readFrames(t, file) {
+	for _, sent := range readFrames(tb, file) {
 		f := expected(codec, sent)
 		f.first = len(s.packets)
 		payloads := slices.DeleteFunc(p.Payload(mtu, sent), delimiter)
@@ -144,14 +144,14 @@ func packetized(t testing.TB, file string, codec reelvault.Codec, p rtp.Payloade
 func delimiter(payload []byte) bool { return payload[0] == 35<<1 && len(payload) == 3 }
 
 // captured reads packets that a browser sent.
-func captured(t testing.TB, name string, codec reelvault.Codec) stream {
-	t.Helper()
+func captured(tb testing.TB, name string, codec reelvault.Codec) stream {
+	tb.Helper()
 	s := stream{name: name, format: format(codec), layered: strings.Contains(name, "-l")}
-	for b := readTestdata(t, name+".rtp"); len(b) > 0; {
+	for b := readTestdata(tb, name+".rtp"); len(b) > 0; {
 		size := int(binary.BigEndian.Uint16(b))
 		var p rtp.Packet
 		if err := p.Unmarshal(b[2 : 2+size]); err != nil {
-			t.Fatalf("%s: %v", name, err)
+			tb.Fatalf("%s: %v", name, err)
 		}
 		s.packets = append(s.packets, media.Packet{
 			SequenceNumber: p.SequenceNumber, Timestamp: p.Timestamp, Marker: p.Marker, Payload: p.Payload,
@@ -164,19 +164,19 @@ func captured(t testing.TB, name string, codec reelvault.Codec) stream {
 	return s
 }
 
-func readTestdata(t testing.TB, name string) []byte {
-	t.Helper()
+func readTestdata(tb testing.TB, name string) []byte {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
 // readFrames splits an IVF file, or an Annex B file with access unit delimiters.
-func readFrames(t testing.TB, file string) [][]byte {
-	t.Helper()
-	b := readTestdata(t, file)
+func readFrames(tb testing.TB, file string) [][]byte {
+	tb.Helper()
+	b := readTestdata(tb, file)
 	var frames [][]byte
 	if strings.HasSuffix(file, ".ivf") {
 		for b = b[32:]; len(b) > 0; {
@@ -194,7 +194,7 @@ func readFrames(t testing.TB, file string) [][]byte {
 		}
 	}
 	if len(frames) < 5 {
-		t.Fatalf("%s has only %d frames", file, len(frames))
+		tb.Fatalf("%s has only %d frames", file, len(frames))
 	}
 	return frames
 }
@@ -258,11 +258,11 @@ func expected(codec reelvault.Codec, sent []byte) frame {
 }
 
 // run pushes the packets for which keep says so, and gives the frames.
-func run(t testing.TB, f media.Format, packets []media.Packet, keep func(i int) bool) []media.Frame {
-	t.Helper()
+func run(tb testing.TB, f media.Format, packets []media.Packet, keep func(i int) bool) []media.Frame {
+	tb.Helper()
 	d, err := depacket.New(f)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return push(d, packets, keep)
 }
@@ -285,9 +285,9 @@ func all(int) bool { return true }
 
 // digests decodes frames with ffmpeg, which must not complain, and gives the
 // digest of each picture in the order of presentation.
-func digests(t testing.TB, codec reelvault.Codec, frames []media.Frame) []string {
-	t.Helper()
-	dir := t.TempDir()
+func digests(tb testing.TB, codec reelvault.Codec, frames []media.Frame) []string {
+	tb.Helper()
+	dir := tb.TempDir()
 	var file []byte
 	name := filepath.Join(dir, "frames.ivf")
 	switch codec {
@@ -313,14 +313,14 @@ func digests(t testing.TB, codec reelvault.Codec, frames []media.Frame) []string
 		}
 	}
 	if err := os.WriteFile(name, file, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-threads", "1", "-i", name,
+	cmd := exec.CommandContext(tb.Context(), "ffmpeg", "-v", "error", "-threads", "1", "-i", name,
 		"-vsync", "passthrough", "-autoscale", "0", "-f", "framemd5", "-")
 	var out, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	if err := cmd.Run(); err != nil || complaints.Len() > 0 {
-		t.Fatalf("decode: %v\n%s", err, complaints.String())
+		tb.Fatalf("decode: %v\n%s", err, complaints.String())
 	}
 	var sums []string
 	for line := range strings.Lines(out.String()) {
@@ -330,4 +330,20 @@ func digests(t testing.TB, codec reelvault.Codec, frames []media.Frame) []string
 		}
 	}
 	return sums
+}
+
+// payloader gives pion's for a codec.
+func payloader(codec reelvault.Codec) rtp.Payloader {
+	switch codec {
+	case reelvault.VP8:
+		return &codecs.VP8Payloader{EnablePictureID: true}
+	case reelvault.VP9:
+		return &codecs.VP9Payloader{}
+	case reelvault.H264:
+		return &codecs.H264Payloader{}
+	case reelvault.H265:
+		return &codecs.H265Payloader{}
+	default:
+		return &codecs.AV1Payloader{}
+	}
 }

@@ -221,7 +221,7 @@ func (v *vp9) decodable(f vp9Frame, below uint8) bool {
 	case l.base && l.upper:
 		return true
 	case !f.inter:
-		return f.spatial > 0
+		return f.needsBelow && f.spatial > 0
 	case f.flexible:
 		return v.haveRefs(f)
 	default:
