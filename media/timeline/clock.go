@@ -3,9 +3,8 @@ package timeline
 import "time"
 
 const (
-	// maxStep is the furthest that an RTP timestamp may lie behind its
-	// neighbours, or ahead of them without having been heard, and still be on
-	// the same clock. More is a discontinuity.
+	// maxStep is the furthest that an RTP timestamp may lie behind the latest
+	// one and still be on the same clock. More is a discontinuity.
 	maxStep = 30 * time.Second
 
 	// maxAhead is how much earlier than any packet before it a packet may
@@ -13,9 +12,9 @@ const (
 	// the start; a clock that runs away is caught by it.
 	maxAhead = 10 * time.Second
 
-	// maxBehind is how far back a frame may lie in decoding order. Pictures
-	// may be reordered by a few frame times; a clock that goes back is another
-	// clock.
+	// maxBehind is how far back a frame may lie in decoding order, or ahead
+	// without having been heard. Pictures may be reordered by a few frame
+	// times; a clock that goes back is another clock.
 	maxBehind = time.Second
 
 	// maxFrameStep is the longest distance of two frames that is expected to
@@ -176,7 +175,7 @@ func (c *clock) find(rtp uint32) (*era, int64, bool) {
 		}
 	}
 	if c.cur != nil { // never heard: as near to the last one as a frame can be
-		if n := c.cur.unwrap(rtp); !c.cur.behind(n) && c.cur.span(n-c.cur.placed) <= maxStep {
+		if n := c.cur.unwrap(rtp); !c.cur.behind(n) && c.cur.span(n-c.cur.placed) <= maxBehind {
 			return c.cur, n, true
 		}
 	}

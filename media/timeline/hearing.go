@@ -15,6 +15,10 @@ const (
 	// falling, as it does when a queue drains.
 	stillWindow = 3 * time.Second
 
+	// stillReports is how long it must hold if a report may still come that
+	// tells. Browsers send one every 5 s or more often.
+	stillReports = 12 * time.Second
+
 	// stillFall is the fall over half a window that speaks for a queue.
 	stillFall = 250 * time.Millisecond
 
@@ -60,6 +64,10 @@ func (t *Timeline) Arrive(track int, rtp uint32, arrival time.Time) {
 	k := t.tracks[track]
 	at := arrival.Sub(t.epoch)
 	e, n, rise := k.clock.hear(rtp, at, k.delay.min)
+	if e != nil && n > e.last && at-e.media(n) < k.base-maxAhead {
+		k.distrust(at) // it ran ahead little by little
+		e = nil
+	}
 	fresh := e == nil || n > e.last
 	if e == nil || fresh && t.stoodStill(k, at, rise) {
 		e = k.reopen(rtp, at)
@@ -86,13 +94,16 @@ func (t *Timeline) Arrive(track int, rtp uint32, arrival time.Time) {
 func (k *track) hear(at, delay time.Duration) {
 	h := &k.hearing
 	if !h.any {
-		h.any, h.began, h.smooth, h.normal, k.early = true, at, at, at, delay
+		h.any, h.began, h.at, h.smooth, h.normal = true, at, at, at, at
+		k.early, k.base = delay, delay
 	}
+	passed := at - h.at
 	h.at = at
 	if h.late {
 		return // not a delay of the path until it is known why
 	}
 	k.delay.add(at, delay)
+	k.base = max(k.delay.min, k.base-time.Duration(float64(passed)*maxRate))
 	if !k.placed || at-k.placedAt <= settleTime {
 		k.early = min(k.early, delay)
 	}
@@ -102,6 +113,12 @@ func (k *track) hear(at, delay time.Duration) {
 		}
 		h.normal = at
 	}
+}
+
+// distrust forgets a smallest delay that a clock which ran ahead took along.
+func (k *track) distrust(at time.Duration) {
+	k.delay = delays{}
+	k.delay.add(at, k.base)
 }
 
 // reopen begins an era at a packet, where its arrival says. If that is about
@@ -142,19 +159,26 @@ func (t *Timeline) stoodStill(k *track, at, rise time.Duration) bool {
 	if !h.late {
 		k.suspect(at, rise)
 	}
-	if at-h.lateSince < stillWindow/2 {
+	window := stillWindow
+	if h.reportsThen > 0 && rise < longestQueue {
+		window = stillReports
+	}
+	if at-h.lateSince < window/2 {
 		h.early = min(h.early, rise)
 	} else {
 		h.rest = min(h.rest, rise)
 	}
-	if at-h.lateSince < stillWindow {
+	stood, known := k.reportsSay(rise)
+	switch {
+	case known && stood:
+		return true
+	case !known && at-h.lateSince < window:
 		return false
+	case !known && h.rest >= h.early-stillFall && (rise >= longestQueue || !t.othersLate(k, at)):
+		return true
 	}
-	if h.rest < h.early-stillFall || k.clockRan() || rise < longestQueue && t.othersLate(k, at) {
-		k.suspect(at, rise)
-		return false
-	}
-	return true
+	k.suspect(at, rise)
+	return false
 }
 
 // suspect begins to watch whether a delay that has risen stays.
@@ -166,11 +190,14 @@ func (k *track) suspect(at, rise time.Duration) {
 	}
 }
 
-// clockRan says that a report has come since the delay rose, and that by it
-// the clock has run on.
-func (k *track) clockRan() bool {
+// reportsSay tells by a report that came since the delay rose whether the
+// clock stood meanwhile: then the sender's wall clock ran ahead of it.
+func (k *track) reportsSay(rise time.Duration) (stood, known bool) {
 	h := &k.hearing
-	return h.reportsThen > 0 && k.report.number > h.reportsThen && (k.report.ahead()-h.ntpBefore).Abs() < smoothRise
+	if h.reportsThen == 0 || k.report.number == h.reportsThen {
+		return false, false
+	}
+	return (k.report.ahead() - h.ntpBefore - rise).Abs() < rise/2, true
 }
 
 // pathWasOpen says that another track's packets came all the time.
@@ -198,8 +225,10 @@ func (t *Timeline) othersLate(k *track, at time.Duration) bool {
 func (t *Timeline) media(k *track, rtp uint32) time.Duration {
 	e, n, ok := k.clock.find(rtp)
 	if ok && k.restart {
-		at, heard := k.recent.find(rtp)
-		ok = !heard || (at-e.media(n)-k.delay.min).Abs() <= stillRise
+		if at, heard := k.recent.find(rtp); heard && (at-e.media(n)-k.base).Abs() > stillRise {
+			k.distrust(at)
+			ok = false
+		}
 	}
 	k.restart = false
 	if !ok {

@@ -90,7 +90,7 @@ func (t *Timeline) suspectMicroseconds(k *track, e *era, at time.Duration) {
 		e.mu0 += shift
 		k.delay.shift(-shift)
 	}
-	k.early = k.delay.min
+	k.early, k.base = k.delay.min, k.delay.min
 	k.lips.forget()
 }
 

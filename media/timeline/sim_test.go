@@ -2,6 +2,7 @@ package timeline_test
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -31,8 +32,12 @@ type stream struct {
 	skew    time.Duration
 	start   time.Duration
 	fps     int // of video
+	packets int // a frame
 	muted   span
 	stands  bool          // while muted, the RTP clock stands still
+	pace    span          // what is captured then, the sender holds back
+	paced   time.Duration // by this
+	late    time.Duration // everything is sent so much later, but not the reports
 	jumpAt  time.Duration // at that time
 	jump    uint32        // the RTP clock jumps by this
 	newSSRC bool          // and the SSRC and the sequence change
@@ -50,6 +55,8 @@ type network struct {
 	backlog time.Duration // what is sent before comes at once, then
 	stalls  []span        // what is sent within comes at the end, in order
 	drain   float64       // how many times faster than real time; 0 is at once
+	queue   span          // what is sent then takes longer
+	queued  time.Duration // by this
 	ntpStep time.Duration // of the sender's wall clock
 	stepAt  time.Duration
 }
@@ -83,9 +90,12 @@ const basePath = 40 * time.Millisecond
 type event struct {
 	arrival time.Duration
 	track   int
-	packet  *media.Packet
-	capture time.Duration
+	packet  *media.Packet // whose payload is its time of capture
 	report  *media.Report
+}
+
+func captured(p *media.Packet) time.Duration {
+	return time.Duration(binary.BigEndian.Uint64(p.Payload))
 }
 
 func (s *stream) nominal() uint32 {
@@ -114,7 +124,7 @@ func (s *stream) send(track int, sc scenario, rng *rand.Rand) []event {
 	var out []event
 	interval, perFrame := 20*time.Millisecond, 1
 	if !s.audio {
-		interval, perFrame = time.Second/time.Duration(cmp.Or(s.fps, 30)), 3
+		interval, perFrame = time.Second/time.Duration(cmp.Or(s.fps, 30)), cmp.Or(s.packets, 3)
 	}
 	seq := uint16(rng.Uint32())
 	for i := 0; ; i++ {
@@ -132,13 +142,19 @@ func (s *stream) send(track int, sc scenario, rng *rand.Rand) []event {
 			}
 		}
 		for j := range perFrame {
-			p := &media.Packet{SSRC: ssrc, SequenceNumber: seq, Timestamp: s.rtp(capture), Payload: []byte{1}}
+			p := &media.Packet{
+				SSRC: ssrc, SequenceNumber: seq, Timestamp: s.rtp(capture),
+				Payload: binary.BigEndian.AppendUint64(nil, uint64(capture)),
+			}
 			seq++
-			sent := capture + s.skew + time.Duration(j)*2*time.Millisecond
+			sent := capture + s.skew + s.late + time.Duration(j)*2*time.Millisecond
+			if s.pace.has(capture) {
+				sent += s.paced
+			}
 			if rng.Float64() < sc.net.loss {
 				continue
 			}
-			out = append(out, event{arrival: sc.net.deliver(sent, rng), track: track, packet: p, capture: capture})
+			out = append(out, event{arrival: sc.net.deliver(sent, rng), track: track, packet: p})
 		}
 	}
 	n := 0
@@ -164,18 +180,21 @@ func (s *stream) send(track int, sc scenario, rng *rand.Rand) []event {
 // ntp gives a 32.32 timestamp for a true instant.
 func ntp(at time.Duration) uint64 {
 	const start = 3_900_000_000
-	sec := at / time.Second
+	whole := at / time.Second
 	frac := at % time.Second
 	if frac < 0 {
-		sec, frac = sec-1, frac+time.Second
+		whole, frac = whole-1, frac+time.Second
 	}
-	return uint64(start+int64(sec))<<32 + uint64(frac)<<32/uint64(time.Second)
+	return uint64(start+int64(whole))<<32 + uint64(frac)<<32/uint64(time.Second)
 }
 
 func (n network) deliver(sent time.Duration, rng *rand.Rand) time.Duration {
 	arrival := sent + basePath
 	if n.jitter > 0 {
 		arrival += time.Duration(rng.Int64N(int64(n.jitter)))
+	}
+	if n.queue.has(sent) {
+		arrival += n.queued
 	}
 	if sent < n.backlog {
 		return n.backlog + basePath + sent/1000 // in the order of sending
@@ -201,7 +220,6 @@ func run(t *testing.T, sc scenario) result {
 	var events []event
 	var buffers []*jitter.Buffer
 	var outs []*[]placed
-	capture := map[*media.Packet]time.Duration{}
 	for _, s := range []*stream{sc.audio, sc.video} {
 		if s == nil {
 			continue
@@ -231,7 +249,6 @@ func run(t *testing.T, sc scenario) result {
 				}
 				p := it.Packet
 				if any[track] && p.Timestamp == seen[track] {
-					delete(capture, p)
 					continue // another packet of the same frame
 				}
 				any[track], seen[track] = true, p.Timestamp
@@ -244,8 +261,7 @@ func run(t *testing.T, sc scenario) result {
 					t.Fatalf("track %d went back from %v to %v", track, last[track], at)
 				}
 				last[track] = at
-				*outs[track] = append(*outs[track], placed{capture[p], at})
-				delete(capture, p)
+				*outs[track] = append(*outs[track], placed{captured(p), at})
 			}
 		}
 		if sc.perTick != nil {
@@ -261,7 +277,6 @@ func run(t *testing.T, sc scenario) result {
 			continue
 		}
 		e.packet.Arrival = arrival
-		capture[e.packet] = e.capture
 		tl.Arrive(e.track, e.packet.Timestamp, arrival)
 		buffers[e.track].Push(e.packet)
 		drain(e.arrival)

@@ -54,6 +54,7 @@ type track struct {
 	clock    clock
 	delay    delays        // of arrival against media time
 	early    time.Duration // the smallest one until shortly after the first frame
+	base     time.Duration // the smallest one, but falling no faster than quartz clocks drift
 	recent   arrivals
 	hearing  hearing
 	restart  bool // the next frame may be on another clock

@@ -1,0 +1,236 @@
+package timeline_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/reelvault/reelvault/media/timeline"
+)
+
+// A stopped clock and a slow path look alike at first. The path may hold
+// packets up for seconds without a track being re-anchored; a clock that
+// stood is caught up with.
+func TestStoodOrHeldUp(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(sc *scenario)
+		resets uint64
+	}{
+		{"both held up for 10 s by 2 s", func(sc *scenario) { sc.net.queue, sc.net.queued = span{20 * sec, 30 * sec}, 2*sec }, 0},
+		{"both held up, no reports", func(sc *scenario) {
+			sc.net.queue, sc.net.queued = span{20 * sec, 30 * sec}, 2*sec
+			sc.audio.reports, sc.video.reports = 0, 0
+		}, 0},
+		{"picture held up at its sender, sound not", func(sc *scenario) {
+			sc.video.pace, sc.video.paced = span{20 * sec, 40 * sec}, 1500*mil
+		}, 0},
+		{"sound alone, held up, reports say so", func(sc *scenario) {
+			sc.video = nil
+			sc.net.queue, sc.net.queued = span{20 * sec, 50 * sec}, 2*sec
+		}, 0},
+		{"sound alone, mute of 4 s, reports say so", func(sc *scenario) {
+			sc.video, sc.audio.muted, sc.audio.stands = nil, span{20 * sec, 24 * sec}, true
+		}, 1},
+		{"sound alone, mute of 4 s, no reports", func(sc *scenario) {
+			sc.video, sc.audio.muted, sc.audio.stands, sc.audio.reports = nil, span{20 * sec, 24 * sec}, true, 0
+		}, 1},
+		{"sound alone, mute of 4 s, reports have ended", func(sc *scenario) {
+			sc.video, sc.audio.muted, sc.audio.stands, sc.audio.reportsUntil = nil, span{20 * sec, 24 * sec}, true, 15*sec
+		}, 1},
+		{"sound alone, mute of 10 s, no reports", func(sc *scenario) {
+			sc.video, sc.audio.muted, sc.audio.stands, sc.audio.reports = nil, span{20 * sec, 30 * sec}, true, 0
+		}, 1},
+		{"sound alone, mute of 35 s, no reports", func(sc *scenario) {
+			sc.video, sc.audio.muted, sc.audio.stands, sc.audio.reports = nil, span{10 * sec, 45 * sec}, true, 0
+		}, 1},
+		{"both muted for 10 s", func(sc *scenario) {
+			sc.audio.muted, sc.audio.stands = span{20 * sec, 30 * sec}, true
+			sc.video.muted, sc.video.stands = span{20 * sec, 30 * sec}, true
+		}, 2},
+		{"a stall of 8 s that loses everything", func(sc *scenario) {
+			sc.audio.muted, sc.video.muted = span{20 * sec, 28 * sec}, span{20 * sec, 28 * sec}
+		}, 0},
+		{"sound comes through a stall first", func(sc *scenario) {
+			sc.net.stalls, sc.video.muted = []span{{20 * sec, 26 * sec}}, span{20*sec + 500*mil, 25 * sec}
+			sc.video.late = 200 * mil
+		}, 0},
+		{"wall clock set while held up", func(sc *scenario) {
+			sc.video = nil
+			sc.net.queue, sc.net.queued = span{20 * sec, 50 * sec}, 2*sec
+			sc.net.ntpStep, sc.net.stepAt = time.Hour, 19*sec
+		}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for seed := range uint64(3) {
+				sc := scenario{seed: seed, length: 60 * sec, audio: audioStream(), video: videoStream()}
+				sc.net.jitter = 30 * mil
+				tt.change(&sc)
+				res := run(t, sc)
+				if got := res.tl.Stats().Resets; got != tt.resets {
+					t.Fatalf("seed %d: re-anchored %d times, want %d: %+v", seed, got, tt.resets, res.tl.Corrections())
+				}
+				// In the end the file's clock is where the capture was, whatever happened.
+				for _, frames := range [][]placed{res.audio, res.video} {
+					if len(frames) == 0 {
+						continue
+					}
+					if end := frames[len(frames)-1]; (end.at - end.capture).Abs() > 100*mil {
+						t.Errorf("seed %d: what was captured at %v is at %v", seed, end.capture, end.at)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A sender whose picture stands still may repeat old packets as padding: they
+// bear old timestamps, and say nothing about the clock.
+func TestRepeatedAsPadding(t *testing.T) {
+	h := byHand(t)
+	a, v := h.AddTrack(0, true), h.AddTrack(0, false)
+	h.arrive(v, 9000, 0)
+	h.place(v, 9000, 0)
+	h.play(a, 0, 0, 60*sec)
+	for i := range time.Duration(100) {
+		h.arrive(v, 9000, 20*sec+i*100*mil)
+		h.arrive(v, 4500, 20*sec+i*100*mil)
+	}
+	h.arrive(v, 9000+90_000*60, 60*sec)
+	h.place(v, 9000+90_000*60, 60*sec)
+	if got := h.Stats().Resets; got != 0 {
+		t.Errorf("%d resets, want none", got)
+	}
+}
+
+// A clock that runs at no rate we know, fast or slow, can neither run away
+// with the file nor fall behind it.
+func TestWrongRate(t *testing.T) {
+	for _, rate := range []uint32{1000, 45_000, 180_000, 400_000, 90_000_000} {
+		for _, audio := range []bool{true, false} {
+			sc := scenario{length: 3 * time.Minute, audio: audioStream(), video: videoStream()}
+			if audio {
+				sc.audio.rate = rate
+			} else {
+				sc.video.rate = rate
+			}
+			res := run(t, sc)
+			for _, frames := range [][]placed{res.audio, res.video} {
+				for _, f := range frames {
+					if d := f.at - f.capture; d > 12*sec || d < -15*sec {
+						t.Fatalf("rate %d, audio %v: captured at %v, placed at %v", rate, audio, f.capture, f.at)
+					}
+				}
+			}
+		}
+	}
+}
+
+// A backlog of pictures that were made six times a second, and drains as fast
+// as a microsecond clock would run, is a backlog.
+func TestBacklogIsNoMicroseconds(t *testing.T) {
+	h := byHand(t)
+	v := h.AddTrack(90_000, false)
+	for i := range uint32(20) { // 30 a second in 90 kHz, eleven times too fast
+		h.arrive(v, 3000*i, time.Duration(i)*3*mil)
+	}
+	for i := range uint32(60) {
+		h.arrive(v, 60_000+3000*i, 60*mil+time.Duration(i)*33*mil)
+	}
+	h.place(v, 0, 0)
+	if got, _ := h.Place(v, 57_000); (got - 633*mil).Abs() > mil {
+		t.Errorf("frame 19 is at %v, want 633ms", got)
+	}
+}
+
+// Sound is never taken to count microseconds, and neither is a picture whose
+// clock goes fast only later.
+func TestMicrosecondsOnlyAtTheStartOfPictures(t *testing.T) {
+	for _, audio := range []bool{true, false} {
+		h := byHand(t)
+		k := h.AddTrack(90_000, audio)
+		rtp, at := uint32(0), time.Duration(0)
+		if !audio {
+			for ; at < 6*sec; at += 40 * mil {
+				h.arrive(k, rtp, at)
+				h.Place(k, rtp)
+				rtp += 3600
+			}
+		}
+		first, firstRTP := at, rtp
+		for ; at < first+400*mil; at += 40 * mil {
+			h.arrive(k, rtp, at)
+			rtp += 40_000
+		}
+		from, _ := h.Place(k, firstRTP)
+		if to, _ := h.Place(k, rtp-40_000); (to - from - 4*sec).Abs() > mil {
+			t.Errorf("audio %v: %v from the first to the last, want 4s: in units of 90 kHz", audio, to-from)
+		}
+	}
+}
+
+// A timestamp that stands alone costs its own frame a good place, and no
+// other frame anything; any number of them is as harmless.
+func TestStrayTimestamps(t *testing.T) {
+	h := byHand(t)
+	a := h.AddTrack(0, true)
+	rtp := h.play(a, 0, 0, sec)
+	for i := range uint32(100) {
+		at := sec + time.Duration(i)*20*mil
+		stray := 1<<31 + i*i*10_000_019
+		h.arrive(a, stray, at)
+		if got, ok := h.Place(a, stray); !ok || (got-at).Abs() > sec+100*mil {
+			t.Fatalf("stray %d is at %v, %v; want about %v", i, got, ok, at)
+		}
+		h.arrive(a, rtp, at)
+		if got, ok := h.Place(a, rtp); !ok || (got-at).Abs() > sec+100*mil {
+			t.Fatalf("frame %d is at %v, %v; want about %v", i, got, ok, at)
+		}
+		rtp += 960
+	}
+	h.play(a, rtp, 3*sec, 5*sec)
+	h.place(a, rtp+48_000*2-960, 5*sec-20*mil)
+}
+
+// A clock that goes back by less than what is a jump, as that of a film in a
+// loop does, goes on where it was.
+func TestLoop(t *testing.T) {
+	h := byHand(t)
+	a := h.AddTrack(0, true)
+	for i := range time.Duration(20) {
+		h.play(a, 5000, i*10*sec, (i+1)*10*sec)
+		h.place(a, 5000+48_000*10-960, (i+1)*10*sec-20*mil)
+	}
+	if got := h.Stats().Resets; got != 19 {
+		t.Errorf("%d resets, want 19", got)
+	}
+}
+
+// One file adds no more to the program's log than its budget, and its own logs
+// span it with a bounded number of entries.
+func TestJournalIsBounded(t *testing.T) {
+	lines := 0
+	h := hand{timeline.New(timeline.Config{Log: countLines(&lines)}), t}
+	a := h.AddTrack(0, true)
+	h.play(a, 0, 0, sec)
+	for i := range uint32(5000) {
+		at := sec + time.Duration(i)*20*mil
+		rtp := i * 700_000_001
+		h.arrive(a, rtp, at)
+		h.Place(a, rtp)
+		h.report(a, at, rtp, at)
+	}
+	if lines == 0 || lines > 50 {
+		t.Errorf("%d lines in the log, want 1 to 50", lines)
+	}
+	c, r, s := h.Corrections(), h.Reports(), h.Stats()
+	if len(c) < 128 || len(c) > 256 || len(r) < 512 || len(r) > 1024 {
+		t.Errorf("%d corrections and %d reports kept", len(c), len(r))
+	}
+	if s.Resets < 4000 || s.Reports != 5000 {
+		t.Errorf("stats %+v, want all counted", s)
+	}
+	if first := r[0].At; first > 2*sec {
+		t.Errorf("the first report kept came at %v, want the file's begin spanned", first)
+	}
+}
