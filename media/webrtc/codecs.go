@@ -183,6 +183,7 @@ func (s *section) selectCodecs() bool {
 	for _, pt := range s.order {
 		apt, ok := s.payloads[pt].apt()
 		if ok && slices.Contains(kept, apt) && !slices.Contains(kept, pt) {
+			s.payloads[pt].feedback = nil // feedback is about the stream that is repaired
 			kept = append(kept, pt)
 		}
 	}

@@ -51,16 +51,14 @@ type conn struct {
 	remotes    int    // candidates of the client that were taken
 }
 
-// newConn makes a peer for an offer's sections. It holds nothing before it is
-// registered.
+// newConn makes a peer for an offer's sections. It holds nothing that must be
+// given back before it is registered.
 func (s *Server) newConn(who media.Publisher, o *offer, kept []*section) *conn {
-	c := &conn{
+	return &conn{
 		server: s, id: uuid.NewString(), who: who, offer: o, kept: kept,
 		up: make(chan struct{}, 1), done: make(chan struct{}),
 		etag: newETag(), ufrag: o.ufrag, remotes: len(o.candidates),
 	}
-	c.ctx, c.cancel = context.WithCancelCause(s.ending)
-	return c
 }
 
 // register takes a place among the bounded numbers; run gives it back.
@@ -85,6 +83,7 @@ func (s *Server) register(c *conn) error {
 	case c.in == nil && watchers >= s.config.MaxWatchers:
 		return limited("%d watchers are connected already", watchers)
 	}
+	c.ctx, c.cancel = context.WithCancelCause(s.ending)
 	s.byID[c.id] = c
 	s.waiting++
 	s.conns.Add(1)

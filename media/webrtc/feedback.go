@@ -41,6 +41,7 @@ func (s *Server) runFeedback() {
 	defer close(s.feedback)
 	ticker := time.NewTicker(feedbackInterval)
 	defer ticker.Stop()
+	var list []*conn
 	for {
 		select {
 		case <-s.ending.Done():
@@ -48,7 +49,8 @@ func (s *Server) runFeedback() {
 		case <-ticker.C:
 		}
 		now := s.config.Now()
-		for _, c := range s.publishing() {
+		list = s.publishing(list[:0])
+		for _, c := range list {
 			packets := c.in.feedback(now)
 			if len(packets) == 0 {
 				continue
@@ -60,11 +62,10 @@ func (s *Server) runFeedback() {
 	}
 }
 
-// publishing lists the publishers that have sent something.
-func (s *Server) publishing() []*conn {
+// publishing adds to list the publishers that have sent something.
+func (s *Server) publishing(list []*conn) []*conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var list []*conn
 	for _, c := range s.byID {
 		if c.in != nil && c.in.streams.Load() > 0 {
 			list = append(list, c)
@@ -137,6 +138,9 @@ type keyframes struct {
 func (k *keyframes) came() { k.ignored = 0 }
 
 func (l *lane) keyframeRequest(ssrc uint32, now time.Time) []rtcp.Packet {
+	if l.section.media != mediaVideo {
+		return nil
+	}
 	k := &l.keys
 	since := now.Sub(k.asked)
 	if since < keyframeSpacing {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,20 +92,15 @@ func (in *ingest) buffer(kind packetio.BufferPacketType, ssrc uint32) io.ReadWri
 	return st
 }
 
-// declared finds the lane of an SSRC that the offer declares. A section may
-// declare several, of a simulcast we did not ask for: the first is taken.
+// declared finds the lane of an SSRC that the offer declares. Those that are
+// declared beside a lane's are ignored.
 func (in *ingest) declared(ssrc uint32) (found *lane, ignored bool) {
 	for _, l := range in.lanes {
-		if l.primary == 0 {
-			continue
-		}
-		if ssrc == l.primary || l.section.rtxOf[ssrc] == l.primary {
+		if ssrc == l.primary || ssrc == l.repair {
 			return l, false
 		}
-		for _, other := range l.section.ssrcs {
-			if other == ssrc {
-				return nil, true
-			}
+		if slices.Contains(l.section.ssrcs, ssrc) {
+			return nil, true
 		}
 	}
 	return nil, false

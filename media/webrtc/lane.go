@@ -28,6 +28,7 @@ type lane struct {
 	in      *ingest
 	section *section
 	primary uint32 // the SSRC that the offer declares, or 0
+	repair  uint32 // that of its RTX stream, or 0
 
 	// RTP goroutine only.
 	ssrc    uint32
@@ -62,12 +63,7 @@ type arrived struct {
 
 func newLane(in *ingest, s *section) *lane {
 	l := &lane{in: in, section: s}
-	for _, ssrc := range s.ssrcs {
-		if _, repair := s.rtxOf[ssrc]; !repair {
-			l.primary = ssrc
-			break
-		}
-	}
+	l.primary, l.repair = s.sources()
 	return l
 }
 
@@ -99,7 +95,7 @@ func (l *lane) take(a arrived) {
 		counts.unwanted.Add(1)
 		return
 	}
-	if !l.observe(&packet, len(a.payload), repair) {
+	if !l.observe(&packet, repair) {
 		counts.duplicates.Add(1)
 		return
 	}
@@ -127,17 +123,21 @@ func (l *lane) admitSSRC(a arrived) bool {
 }
 
 // observe notes the packet for reports and NACKs and says whether it is new.
-func (l *lane) observe(p *media.Packet, size int, repair bool) bool {
+func (l *lane) observe(p *media.Packet, repair bool) bool {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
+	what := l.log.add(p.SequenceNumber, p.Arrival)
+	switch what {
+	case seenRecovered:
+		l.in.conn.server.counts.recovered.Add(1)
+	case seenRestart:
+		l.stats = receiverStats{}
+	default:
+	}
 	if !repair {
 		l.stats.packet(p, l.format.ClockRate)
 	}
-	fresh, recovered := l.log.add(p.SequenceNumber, p.Arrival)
-	if recovered {
-		l.in.conn.server.counts.recovered.Add(1)
-	}
-	return fresh
+	return what != seenDuplicate
 }
 
 // begin makes sure that a track of p's codec runs, and says whether one may.
@@ -195,6 +195,7 @@ func (l *lane) deliver(p *media.Packet, payload []byte) {
 	p.Payload = l.keep(payload)
 	key := l.section.media == mediaVideo && startsKeyframe(l.format.Codec, p.Payload)
 	if key {
+		l.watched.Store(false)
 		l.in.mu.Lock()
 		l.keys.came()
 		l.in.mu.Unlock()

@@ -35,6 +35,7 @@ type receiveLog struct {
 	enabled bool // the sender answers NACKs
 	started bool
 	highest uint16
+	stray   uint16 // one after the last packet from outside the window
 	seen    [nackWindow / 64]uint64
 	missing []missingPacket // in the order of sequence numbers
 }
@@ -45,28 +46,56 @@ type missingPacket struct {
 	asked time.Time // zero: not yet
 }
 
-// add notes a packet. fresh is false if it was seen before, or is so old that
-// this cannot be told; recovered is true if it had been asked for.
-func (r *receiveLog) add(seq uint16, now time.Time) (fresh, recovered bool) {
+// seen is what a receiveLog says of a packet.
+type seen uint8
+
+const (
+	seenNew seen = iota
+	seenDuplicate
+	seenRecovered // it came because it was asked for
+	seenRestart   // the sender counts anew from here
+)
+
+// add notes a packet.
+func (r *receiveLog) add(seq uint16, now time.Time) seen {
 	if !r.started {
-		r.started, r.highest = true, seq
-		r.mark(seq)
-		return true, false
+		r.restart(seq)
+		return seenNew
 	}
 	ahead := seq - r.highest
 	switch {
 	case ahead == 0:
-		return false, false
+		return seenDuplicate
 	case ahead < 1<<15:
 		r.advance(seq, now)
-		return true, false
+		return seenNew
 	case r.highest-seq >= nackWindow:
-		return false, false
+		return r.outside(seq)
 	case r.has(seq):
-		return false, false
+		return seenDuplicate
 	}
 	r.mark(seq)
-	return true, r.found(seq)
+	if r.found(seq) {
+		return seenRecovered
+	}
+	return seenNew
+}
+
+// outside judges a packet from before the window. Two in a row are a sender
+// that counts anew (RFC 3550, appendix A.1); one alone is left to the jitter
+// buffer.
+func (r *receiveLog) outside(seq uint16) seen {
+	if seq != r.stray {
+		r.stray = seq + 1
+		return seenNew
+	}
+	r.restart(seq)
+	return seenRestart
+}
+
+func (r *receiveLog) restart(seq uint16) {
+	*r = receiveLog{enabled: r.enabled, started: true, highest: seq}
+	r.mark(seq)
 }
 
 func (r *receiveLog) advance(seq uint16, now time.Time) {

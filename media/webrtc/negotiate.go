@@ -131,12 +131,17 @@ func (o *offer) render(kept []*section) string {
 		for _, pt := range s.order {
 			s.payloads[pt].render(line)
 		}
-		for repair, primary := range s.rtxOf {
+		primary, repair := s.sources()
+		if repair != 0 {
 			line("a=ssrc-group:FID %d %d", primary, repair)
+			line("a=ssrc:%d cname:x", repair)
 		}
-		for _, ssrc := range s.ssrcs {
-			line("a=ssrc:%d cname:x", ssrc)
+		if primary == 0 {
+			// Any will do: pion grows a transceiver for each SSRC that comes
+			// to a section without one.
+			primary = uint32(i + 1)
 		}
+		line("a=ssrc:%d cname:x", primary)
 		if i == 0 {
 			for _, c := range o.candidates {
 				line("a=candidate:%s", c)
@@ -144,6 +149,24 @@ func (o *offer) render(kept []*section) string {
 		}
 	}
 	return b.String()
+}
+
+// sources gives the SSRC that the section declares and that of its RTX stream,
+// 0 for none. A section may declare several, of a simulcast we did not ask
+// for: the first counts.
+func (s *section) sources() (primary, repair uint32) {
+	for _, ssrc := range s.ssrcs {
+		if _, ok := s.rtxOf[ssrc]; !ok {
+			primary = ssrc
+			break
+		}
+	}
+	for _, ssrc := range s.ssrcs {
+		if of, ok := s.rtxOf[ssrc]; ok && of == primary {
+			repair = ssrc
+		}
+	}
+	return primary, repair
 }
 
 func (p *payload) render(line func(string, ...any)) {

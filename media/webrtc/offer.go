@@ -1,7 +1,6 @@
 package webrtc
 
 import (
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -207,9 +206,7 @@ func (p *offerParser) takeMediaAttribute(s *section, key, value string) error {
 	case "ssrc-group":
 		return p.takeSSRCGroup(s, value)
 	case "candidate":
-		if len(s.candidates) < maxCandidates && usableCandidate(value) {
-			s.candidates = append(s.candidates, value)
-		}
+		s.candidates = appendCandidate(s.candidates, value)
 	}
 	return nil
 }
@@ -400,48 +397,4 @@ func printable(line string) bool {
 		}
 	}
 	return true
-}
-
-// The lengths of ICE credentials (RFC 8445, section 5.3).
-const (
-	minUfrag      = 4
-	minPwd        = 22
-	maxCredential = 256
-)
-
-func validCredential(value string, least int) bool {
-	if len(value) < least || len(value) > maxCredential {
-		return false
-	}
-	for i := range len(value) {
-		c := value[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '+' && c != '/' && !lenient(c) {
-			return false
-		}
-	}
-	return true
-}
-
-// lenient says whether c appears in credentials of clients in the field
-// although RFC 8445 does not list it.
-func lenient(c byte) bool { return c == '-' || c == '_' || c == '=' }
-
-// usableCandidate says whether a candidate (RFC 8839, section 5.1) is worth a
-// connectivity check: of the one component there is, over UDP, with an
-// address instead of a name. A name would make us resolve what a stranger
-// wrote; browsers that hide behind mDNS names are found by their own checks.
-func usableCandidate(value string) bool {
-	fields := strings.Fields(value)
-	if len(fields) < 8 || fields[1] != "1" || !strings.EqualFold(fields[2], "udp") || fields[6] != "typ" {
-		return false
-	}
-	if _, err := strconv.ParseUint(fields[3], 10, 32); err != nil {
-		return false
-	}
-	addr, err := netip.ParseAddr(fields[4])
-	if err != nil || addr.Zone() != "" || addr.IsMulticast() || addr.IsUnspecified() {
-		return false
-	}
-	port, err := strconv.ParseUint(fields[5], 10, 16)
-	return err == nil && port != 0 && slices.Contains([]string{"host", "srflx", "prflx", "relay"}, fields[7])
 }

@@ -31,32 +31,30 @@ type outTrack struct {
 	codec  reelvault.Codec
 	clock  uint32
 	pt     uint8
-	params pion.RTPCodecParameters
 
 	// Set by Bind, before packets flow.
 	ssrc   uint32
 	writer pion.TrackLocalWriter
 
 	// Guarded by out.mu.
-	needKey  bool
-	resumes  bool   // the next packet follows a pause or a drop
-	started  bool   // numbers below are valid
-	source   uint32 // SSRC that they count for
-	first    uint16 // of the source's sequence numbers since the last break
-	shift    uint16 // watcher's minus source's sequence number
-	tsShift  uint32
-	highest  uint16 // watcher's
-	lastTS   uint32 // watcher's, of the packet with the highest number
-	lastAt   time.Time
-	packets  uint32
-	octets   uint32
-	sent     [resendWindow]sentPacket
-	watching bool
+	needKey bool
+	resumes bool   // the next packet follows a pause or a drop
+	started bool   // numbers below are valid
+	source  uint32 // SSRC that they count for
+	first   uint16 // of the source's sequence numbers since the last break
+	shift   uint16 // watcher's minus source's sequence number
+	tsShift uint32
+	highest uint16 // watcher's
+	lastTS  uint32 // watcher's, of the packet with the highest number
+	lastAt  time.Time
+	packets uint32
+	octets  uint32
+	sent    [resendWindow]sentPacket
 }
 
 type sentPacket struct {
 	outgoing
-	at, resent time.Time
+	resent time.Time
 }
 
 // ID implements pion.TrackLocal.
@@ -150,7 +148,7 @@ func (t *outTrack) number(p media.Packet) {
 	}
 	t.packets++
 	t.octets += uint32(len(o.payload))
-	t.sent[o.sequence%resendWindow] = sentPacket{outgoing: o, at: p.Arrival}
+	t.sent[o.sequence%resendWindow] = sentPacket{outgoing: o}
 }
 
 // resend queues again what a NACK names: a packet and a bit for each of the

@@ -143,7 +143,7 @@ func (tr *track) WriteReport(r media.Report) {
 func (tr *track) Close() { tr.sink.change(func() { tr.closed = true }) }
 
 // newPeer makes a pion client that is closed with the test.
-func newPeer(t *testing.T, options ...func(*pion.API)) *pion.PeerConnection {
+func newPeer(t *testing.T) *pion.PeerConnection {
 	t.Helper()
 	engine := &pion.MediaEngine{}
 	if err := engine.RegisterDefaultCodecs(); err != nil {

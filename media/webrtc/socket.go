@@ -87,20 +87,18 @@ func resolveHosts(ctx context.Context, hosts []string) ([]netip.Addr, error) {
 // it is one and this machine's, else all, for the announced one may be that
 // of a router in front.
 func bindAddress(announced []netip.Addr) netip.Addr {
-	if len(announced) != 1 {
-		return netip.IPv6Unspecified()
-	}
-	locals, err := net.InterfaceAddrs()
-	if err != nil {
-		return netip.IPv6Unspecified()
-	}
-	for _, a := range locals {
-		prefix, err := netip.ParsePrefix(a.String())
-		if err == nil && (prefix.Addr().Unmap() == announced[0] || announced[0].IsLoopback()) {
-			return announced[0]
-		}
+	if len(announced) == 1 && (announced[0].IsLoopback() || isOwn(announced[0])) {
+		return announced[0]
 	}
 	return netip.IPv6Unspecified()
+}
+
+func isOwn(addr netip.Addr) bool {
+	own, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(own, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr().Unmap() == addr
+	})
 }
 
 // listenAttempts is how often a free UDP port is tried that may be taken for TCP.
