@@ -192,6 +192,40 @@ func TestStrayTimestamps(t *testing.T) {
 	h.place(a, rtp+48_000*2-960, 5*sec-20*mil)
 }
 
+// However many strays come between two frames, the clock in use is kept.
+func TestManyStraysAtOnce(t *testing.T) {
+	h := byHand(t)
+	a := h.AddTrack(0, true)
+	rtp := h.play(a, 0, 0, sec)
+	for i := range uint32(10) {
+		h.arrive(a, 1<<30+i*100_000_007, sec)
+	}
+	rtp = h.play(a, rtp, sec, 2*sec)
+	h.place(a, rtp-960, 2*sec-20*mil)
+	if got := h.Stats().Resets; got != 0 {
+		t.Errorf("%d resets, want none", got)
+	}
+}
+
+// A picture that counts microseconds, and so slowly that this shows only
+// after its first frames were placed, is put right once the time that those
+// took too much is over, with sound beside it or without.
+func TestMicrosecondsShowLate(t *testing.T) {
+	for _, audio := range []bool{true, false} {
+		sc := scenario{length: 20 * sec, video: videoStream()}
+		if audio {
+			sc.audio = audioStream()
+		}
+		sc.video.rate, sc.video.fps = 1_000_000, 3
+		res := run(t, sc)
+		for _, v := range res.video {
+			if zero := origin.Add(v.capture + basePath).Sub(res.tl.Start()); v.capture > 8*sec && (v.at-zero).Abs() > 10*mil {
+				t.Errorf("audio %v: captured at %v, placed at %v, want %v", audio, v.capture, v.at, zero)
+			}
+		}
+	}
+}
+
 // A clock that goes back by less than what is a jump, as that of a film in a
 // loop does, goes on where it was.
 func TestLoop(t *testing.T) {

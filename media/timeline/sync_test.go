@@ -81,6 +81,12 @@ func TestSync(t *testing.T) {
 		{"4 s mute, RTP stands still", func(sc *scenario) {
 			sc.audio.muted, sc.audio.stands = span{30 * sec, 34 * sec}, true
 		}, span{38 * sec, 60 * sec}, 10 * mil, 1},
+		{"10 s mute, RTP stands still", func(sc *scenario) {
+			sc.audio.muted, sc.audio.stands, sc.net.jitter = span{20 * sec, 30 * sec}, true, 20*mil
+		}, span{0, 60 * sec}, 25 * mil, 1},
+		{"10 s camera off, RTP stands still", func(sc *scenario) {
+			sc.video.muted, sc.video.stands, sc.net.jitter = span{20 * sec, 30 * sec}, true, 20*mil
+		}, span{0, 60 * sec}, 25 * mil, 1},
 		{"RTP wraps", func(sc *scenario) {
 			sc.audio.first, sc.video.first = 1<<32-48_000*20, 1<<32-90_000*30
 		}, span{0, 60 * sec}, 6 * mil, 0},
@@ -101,6 +107,12 @@ func TestSync(t *testing.T) {
 		{"video in microseconds, 10 a second", func(sc *scenario) {
 			sc.video.rate, sc.video.fps = 1_000_000, 10
 		}, span{2 * sec, 60 * sec}, 40 * mil, 0},
+		{"video in microseconds, 4 a second", func(sc *scenario) {
+			sc.video.rate, sc.video.fps = 1_000_000, 4
+		}, span{8 * sec, 60 * sec}, 10 * mil, 0},
+		{"video in microseconds, 4 a second, behind the sound", func(sc *scenario) {
+			sc.video.rate, sc.video.fps, sc.video.skew, sc.video.reports = 1_000_000, 4, 100*mil, 0
+		}, span{8 * sec, 60 * sec}, 110 * mil, 0},
 		{"video in microseconds, no jitter, no reports", func(sc *scenario) {
 			sc.video.rate, sc.video.reports = 1_000_000, 0
 		}, span{0, 60 * sec}, 40 * mil, 0},

@@ -151,6 +151,14 @@ func TestZero(t *testing.T) {
 	}
 }
 
+// A Timeline without anything in it answers all the same.
+func TestEmpty(t *testing.T) {
+	h := byHand(t)
+	if h.Now(origin) != 0 || h.SyncError() != 0 || !h.Start().IsZero() {
+		t.Errorf("now %v, sync error %v, start %v; want nothing", h.Now(origin), h.SyncError(), h.Start())
+	}
+}
+
 // What a late track had before file time zero is dropped.
 func TestBeforeZero(t *testing.T) {
 	h := byHand(t)
