@@ -85,6 +85,17 @@ func TestSignInRefusals(t *testing.T) {
 	wantStatus(t, w.signIn(link, map[string]string{"Origin": "http://reelvault.test"}), 200)
 }
 
+// What a validation refuses is not repeated: it may be a secret.
+func TestSignInDoesNotEcho(t *testing.T) {
+	w := newWorld(t)
+	for _, body := range []string{`{"secret":"hidden`, `{"secret":"hidden","more":"hidden"}`, `{"secret":["hidden"]}`, `"hidden"`} {
+		got := w.do(call{method: "POST", path: "/api/v1/signin", body: body})
+		if got.Code != 400 && got.Code != 422 || strings.Contains(got.Body.String(), "hidden") {
+			t.Errorf("%s: got %d %s", body, got.Code, got.Body)
+		}
+	}
+}
+
 // A sign-in ends 12 h after its last use, and use moves the cookie's end, too.
 func TestSignInLife(t *testing.T) {
 	w := newWorld(t)

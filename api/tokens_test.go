@@ -104,6 +104,30 @@ func TestTenants(t *testing.T) {
 	wantStatus(t, w.do(own), 404)
 }
 
+// Nobody gives a ticket for what they may not do themselves.
+func TestTicketNeedsTheScopeItCarries(t *testing.T) {
+	w := newWorld(t)
+	for _, tt := range []struct {
+		scope reelvault.Scope
+		want  map[string]int
+	}{
+		{reelvault.ScopeIngest, map[string]int{"publish": 201, "watch": 403, "tab": 403}},
+		{reelvault.ScopeRecordingsWatch, map[string]int{"publish": 403, "watch": 201, "tab": 403}},
+		{reelvault.ScopeSessionsRead, map[string]int{"publish": 403, "watch": 403, "tab": 201}},
+	} {
+		token, _ := w.token(t, w.a, tt.scope)
+		for purpose, want := range tt.want {
+			got := w.do(call{
+				method: "POST", path: "/api/v1/sessions/" + w.a.Session + "/tickets", bearer: token,
+				body: fmt.Sprintf(`{"purpose":%q,"participant":"guest-1"}`, purpose),
+			})
+			if got.Code != want {
+				t.Errorf("%s with %s: got status %d, want %d", purpose, tt.scope, got.Code, want)
+			}
+		}
+	}
+}
+
 // A ticket ends with its time, and says who publishes.
 func TestTickets(t *testing.T) {
 	w := newWorld(t)
