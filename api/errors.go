@@ -135,7 +135,11 @@ func (s *Server) problemOf(ctx context.Context, err error) *problem {
 		p.Detail, p.Hint, p.Errors = notFoundDetail, "", nil
 	case reelvault.Internal:
 		p.Detail, p.Hint, p.Errors = internalDetail, "", nil
-		s.log.ErrorContext(ctx, "request failed", "request", p.RequestID, "error", err)
+		level := slog.LevelError
+		if ctx.Err() != nil {
+			level = slog.LevelDebug // the client has gone, and took what we were doing with it
+		}
+		s.log.Log(ctx, level, "request failed", "request", p.RequestID, "error", err)
 	case reelvault.Unavailable, reelvault.StorageFull:
 		s.log.WarnContext(ctx, "request refused", "request", p.RequestID, "error", err)
 	default:

@@ -43,6 +43,7 @@ type control struct {
 	mu      sync.Mutex
 	stopped []string // sessions
 	paused  []string // by, reason
+	before  func()   // runs before a stop
 }
 
 func (c *control) Pause(ctx context.Context, tenantID, id, by, reason string) (reelvault.Recording, error) {
@@ -57,6 +58,9 @@ func (c *control) Resume(ctx context.Context, tenantID, id string) (reelvault.Re
 }
 
 func (c *control) Stop(ctx context.Context, tenantID, id string) (reelvault.Recording, error) {
+	if c.before != nil {
+		c.before()
+	}
 	if _, err := c.move(ctx, tenantID, id, reelvault.EventSeal); err != nil {
 		return reelvault.Recording{}, err
 	}

@@ -113,6 +113,8 @@ func (s *Server) control(ctx context.Context, c *caller, id string, e reelvault.
 	if err = allows(rec, e); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
+	defer cancel()
 	detail := map[string]string{}
 	switch e {
 	case reelvault.EventPause:

@@ -1,8 +1,10 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +82,25 @@ func TestControl(t *testing.T) {
 	}
 	if want := []string{"test token", "card number"}; !slices.Equal(w.control.paused, want) {
 		t.Errorf("got pause by and reason %q, want %q", w.control.paused, want)
+	}
+}
+
+// A client that goes away leaves nothing half done.
+func TestControlOutlivesTheClient(t *testing.T) {
+	w := newWorld(t)
+	id, _ := w.recording(t, w.a, w.a.Session, reelvault.RecordingRunning)
+	ctx, hangUp := context.WithCancel(t.Context())
+	w.control.before = hangUp
+	r := httptest.NewRequestWithContext(ctx, "POST", "/api/v1/recordings/"+id+"/stop", nil)
+	r.Header.Set("Authorization", "Bearer "+w.a.Token)
+	w.ServeHTTP(httptest.NewRecorder(), r)
+	rec, err := w.catalog.Recording(t.Context(), w.a.ID, id)
+	must(t, err)
+	if rec.State != reelvault.RecordingReady {
+		t.Errorf("got the recording %s, want it ready", rec.State)
+	}
+	if e := w.lastEvent(t, w.a.ID); e.Action != "stopRecording" || e.Outcome != "ok" {
+		t.Errorf("got event %s %s", e.Action, e.Outcome)
 	}
 }
 

@@ -12,9 +12,10 @@ import (
 	"github.com/reelvault/reelvault/storage"
 )
 
-// endTimeout bounds how long the end of a session waits for its recordings to
-// be sealed; the sealing itself goes on.
-const endTimeout = 30 * time.Second
+// controlTimeout bounds how long an answer waits for the recorder, as for
+// recordings to be sealed. It runs on if the client goes: nothing is left half
+// done.
+const controlTimeout = 30 * time.Second
 
 type sessionView struct {
 	ID                string            `json:"id"`
@@ -147,7 +148,7 @@ func (s *Server) endSession(ctx context.Context, c *caller, in *idInput) (*body[
 		}
 		s.auditDone(ctx, c, c.target, nil)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
 	defer cancel()
 	s.Gateway.HangupSession(ctx, c.TenantID, in.ID)
 	if err = s.Control.StopSession(ctx, c.TenantID, in.ID); err != nil {
