@@ -132,6 +132,7 @@ func (s *Server) settings(buffers bufferFactory) pion.SettingEngine {
 	e.DisableActiveTCP(true) // a client's candidate must not make us open a connection
 	e.SetICETimeouts(min(disconnected, s.config.VanishTimeout/2),
 		s.config.VanishTimeout-min(disconnected, s.config.VanishTimeout/2), min(keepalive, s.config.VanishTimeout/4))
+	e.SetSRTPReplayProtectionWindow(replayWindow)
 	e.SetFireOnTrackBeforeFirstRTP(true) // ingest reads the packets, pion must not wait for one
 	return e
 }
@@ -168,7 +169,7 @@ func (c *conn) answer(ctx context.Context) (string, error) {
 // which takes no network: there are host candidates only.
 func (c *conn) gather(ctx context.Context) error {
 	gathered := pion.GatheringCompletePromise(c.pc)
-	answer, err := c.pc.CreateAnswer(nil)
+	answer, err := c.pc.CreateAnswer(&pion.AnswerOptions{OfferAnswerOptions: pion.OfferAnswerOptions{ICETricklingSupported: true}})
 	if err != nil {
 		return refused(err)
 	}

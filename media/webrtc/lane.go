@@ -126,18 +126,14 @@ func (l *lane) admitSSRC(a arrived) bool {
 func (l *lane) observe(p *media.Packet, repair bool) bool {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
-	what := l.log.add(p.SequenceNumber, p.Arrival)
-	switch what {
-	case seenRecovered:
-		l.in.conn.server.counts.recovered.Add(1)
-	case seenRestart:
-		l.stats = receiverStats{}
-	default:
-	}
 	if !repair {
 		l.stats.packet(p, l.format.ClockRate)
 	}
-	return what != seenDuplicate
+	fresh, recovered := l.log.add(p.SequenceNumber, p.Arrival)
+	if recovered {
+		l.in.conn.server.counts.recovered.Add(1)
+	}
+	return fresh
 }
 
 // begin makes sure that a track of p's codec runs, and says whether one may.

@@ -11,6 +11,11 @@ const (
 	// 2.5 Mbit/s, half a second of 20 Mbit/s.
 	nackWindow = 1024
 
+	// replayWindow is how late a packet may be, in packets, to be told from a
+	// replay (RFC 3711, section 3.3.2). It must cover nackPatience for those who
+	// retransmit without RTX, and stay below nackWindow.
+	replayWindow = 512
+
 	// maxMissing bounds what is asked for at a time. A longer hole is no
 	// burst of losses but an outage, which a keyframe mends sooner.
 	maxMissing = 256
@@ -35,7 +40,6 @@ type receiveLog struct {
 	enabled bool // the sender answers NACKs
 	started bool
 	highest uint16
-	stray   uint16 // one after the last packet from outside the window
 	seen    [nackWindow / 64]uint64
 	missing []missingPacket // in the order of sequence numbers
 }
@@ -46,56 +50,24 @@ type missingPacket struct {
 	asked time.Time // zero: not yet
 }
 
-// seen is what a receiveLog says of a packet.
-type seen uint8
-
-const (
-	seenNew seen = iota
-	seenDuplicate
-	seenRecovered // it came because it was asked for
-	seenRestart   // the sender counts anew from here
-)
-
-// add notes a packet.
-func (r *receiveLog) add(seq uint16, now time.Time) seen {
+// add notes a packet. fresh is false if it came before; recovered is true if
+// it had been asked for. A repair from before the window counts as come before;
+// any other packet from there SRTP has taken for a replay.
+func (r *receiveLog) add(seq uint16, now time.Time) (fresh, recovered bool) {
 	if !r.started {
-		r.restart(seq)
-		return seenNew
+		r.started, r.highest = true, seq
+		r.mark(seq)
+		return true, false
 	}
-	ahead := seq - r.highest
-	switch {
-	case ahead == 0:
-		return seenDuplicate
-	case ahead < 1<<15:
+	if ahead := seq - r.highest; ahead != 0 && ahead < 1<<15 {
 		r.advance(seq, now)
-		return seenNew
-	case r.highest-seq >= nackWindow:
-		return r.outside(seq)
-	case r.has(seq):
-		return seenDuplicate
+		return true, false
+	}
+	if r.highest-seq >= nackWindow || r.has(seq) {
+		return false, false
 	}
 	r.mark(seq)
-	if r.found(seq) {
-		return seenRecovered
-	}
-	return seenNew
-}
-
-// outside judges a packet from before the window. Two in a row are a sender
-// that counts anew (RFC 3550, appendix A.1); one alone is left to the jitter
-// buffer.
-func (r *receiveLog) outside(seq uint16) seen {
-	if seq != r.stray {
-		r.stray = seq + 1
-		return seenNew
-	}
-	r.restart(seq)
-	return seenRestart
-}
-
-func (r *receiveLog) restart(seq uint16) {
-	*r = receiveLog{enabled: r.enabled, started: true, highest: seq}
-	r.mark(seq)
+	return true, r.found(seq)
 }
 
 func (r *receiveLog) advance(seq uint16, now time.Time) {
