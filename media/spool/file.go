@@ -68,10 +68,13 @@ func (f *File) WriteAt(b []byte, off int64) (int, error) {
 	return f.write(b, off)
 }
 
-// Truncate cuts the file to size bytes. It is for mending.
+// Truncate cuts the file to size bytes. It is for mending, and waits for a
+// sync of this file that is under way: what is cut must not be counted.
 func (f *File) Truncate(size int64) error {
 	f.writing.Lock()
 	defer f.writing.Unlock()
+	f.syncing <- struct{}{}
+	defer func() { <-f.syncing }()
 	if err := f.usable(); err != nil {
 		return err
 	}
@@ -195,19 +198,20 @@ func (f *File) write(b []byte, off int64) (int, error) {
 func (f *File) sync() error {
 	f.mu.Lock()
 	size, writes := f.size, f.writes
-	idle := f.err != nil || f.closed || f.writes == f.flushed
-	err := f.err
+	idle, closed, err := f.writes == f.flushed, f.closed, f.err
 	f.mu.Unlock()
-	if idle {
+	switch {
+	case err != nil || idle:
 		return err
+	case closed:
+		return errClosed()
 	}
 	if err := f.h.Sync(); err != nil {
 		return f.breaks(failure("sync spool file", err))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	// A Truncate may have come in between.
-	f.synced, f.flushed = min(size, f.size), writes
+	f.synced, f.flushed = size, writes
 	return nil
 }
 

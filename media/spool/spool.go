@@ -43,8 +43,8 @@ const (
 	maxSyncEvery     = time.Second
 
 	// DefaultReserve is the free space below which new recordings are refused,
-	// or 5 % of a file system that is smaller than 20 GiB: running ones go on
-	// for 20 minutes at 50 times 16 kB/s with it.
+	// or 5 % of a file system that is smaller than 20 GiB. Twenty publishers of
+	// 1 Mbit/s can go on for 7 minutes with it.
 	DefaultReserve = 1 << 30
 
 	probeEvery = 5 * time.Second // new recordings are asked for by anybody, so a probe must not cost each

@@ -7,14 +7,16 @@ import (
 )
 
 const (
-	maxCues       = 4096                   // 100 KB at most; in 4 h one every 4 s
-	audioCueEvery = 5 * time.Second        // in files without video
+	maxCues       = 4096                   // of video, and of audio: 100 KB each at most; in 4 h one every 4 s
+	audioCueEvery = 5 * time.Second        // what a player reads for nothing at 64 kbit/s: 40 KB
 	firstSpacing  = 500 * time.Millisecond // doubles each time there are too many
 )
 
-// index collects the cues of a file: for each keyframe of video, and in case
-// none comes, for audio now and then. It depends on the blocks and their
-// order alone, so that recovery finds the same cues as the writer had.
+// index collects the cues of a file: for each keyframe of video, and for audio
+// now and then where no keyframe of video is near, so that a player also finds
+// its way in a file without video and before video begins. It depends on the
+// blocks and their order alone, so that recovery finds the same cues as the
+// writer had.
 type index struct {
 	video     cueList
 	audio     cueList
@@ -34,15 +36,10 @@ func (x *index) add(b block) {
 // encode makes the Cues element; nil if there is nothing to point to. data is
 // where positions in the Segment count from.
 func (x *index) encode(data int) []byte {
-	cues := x.video.cues
-	if len(cues) == 0 {
-		cues = x.audio.cues
-	}
+	cues := x.sorted()
 	if len(cues) == 0 {
 		return nil
 	}
-	cues = slices.Clone(cues)
-	slices.SortStableFunc(cues, func(a, b block) int { return cmp.Compare(a.t, b.t) })
 	var body []byte
 	for _, c := range cues {
 		at := appendUint(nil, idCueTrack, uint64(c.lane))
@@ -53,6 +50,23 @@ func (x *index) encode(data int) []byte {
 		body = appendBytes(body, idCuePoint, point)
 	}
 	return appendBytes(nil, idCues, body)
+}
+
+// sorted gives the cues by time.
+func (x *index) sorted() []block {
+	byTime := func(a, b block) int { return cmp.Compare(a.t, b.t) }
+	video := slices.SortedStableFunc(slices.Values(x.video.cues), byTime)
+	near := audioCueEvery.Milliseconds()
+	cues := slices.Clone(video)
+	for _, a := range x.audio.cues {
+		i, _ := slices.BinarySearchFunc(video, a, byTime)
+		if (i > 0 && a.t-video[i-1].t < near) || (i < len(video) && video[i].t-a.t < near) {
+			continue
+		}
+		cues = append(cues, a)
+	}
+	slices.SortStableFunc(cues, byTime)
+	return cues
 }
 
 // cueList holds at most maxCues cues, each at least spacing after the one

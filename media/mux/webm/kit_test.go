@@ -1,0 +1,256 @@
+package webm_test
+
+import (
+	"cmp"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/webm"
+)
+
+var start = time.Date(2026, 11, 23, 8, 0, 0, 123e6, time.UTC)
+
+// memory is an Output and a File. Its failAt'th write fails.
+type memory struct {
+	b       []byte
+	appends int
+	heads   int
+	writes  int
+	failAt  int
+	err     error
+}
+
+func (m *memory) write() error {
+	m.writes++
+	if m.failAt > 0 && m.writes >= m.failAt {
+		return m.err
+	}
+	return nil
+}
+
+func (m *memory) Append(b []byte) error {
+	if err := m.write(); err != nil {
+		return err
+	}
+	m.appends++
+	m.b = append(m.b, b...)
+	return nil
+}
+
+func (m *memory) WriteHead(b []byte) error {
+	if err := m.write(); err != nil {
+		return err
+	}
+	m.heads++
+	m.b = slices.Concat(b, m.b[min(len(b), len(m.b)):])
+	return nil
+}
+
+func (m *memory) ReadAt(b []byte, off int64) (int, error) {
+	if off >= int64(len(m.b)) {
+		return 0, io.EOF
+	}
+	n := copy(b, m.b[off:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (m *memory) WriteAt(b []byte, off int64) (int, error) {
+	if err := m.write(); err != nil {
+		return 0, err
+	}
+	m.b = slices.Concat(m.b[:off], b, m.b[min(int(off)+len(b), len(m.b)):])
+	return len(b), nil
+}
+
+func (m *memory) Truncate(size int64) error {
+	if err := m.write(); err != nil {
+		return err
+	}
+	m.b = m.b[:size]
+	return nil
+}
+
+func (m *memory) Size() int64 { return int64(len(m.b)) }
+
+// mux writes the sources in the order in which their frames arrive: lag[i]
+// late for source i. Each track appears with its first frame, and a tick
+// comes every 20 ms, as in a recorder. The file is not closed.
+func mux(t testing.TB, out webm.Output, c reelvault.Container, sources []source, lag ...time.Duration) *webm.Writer {
+	t.Helper()
+	type arrival struct {
+		at    time.Duration
+		track int
+		sample
+	}
+	var all []arrival
+	for i, s := range sources {
+		for _, f := range s.samples {
+			a := arrival{at: f.at, track: i, sample: f}
+			if i < len(lag) {
+				a.at += lag[i]
+			}
+			all = append(all, a)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
+	w := webm.NewWriter(out, c, start)
+	lanes := make([]int, len(sources))
+	now := time.Duration(0)
+	for _, a := range all {
+		for ; now < a.at; now += 20 * time.Millisecond {
+			must(t, w.Flush(now))
+		}
+		if lanes[a.track] == 0 {
+			lane, err := w.AddTrack(sources[a.track].spec)
+			must(t, err)
+			lanes[a.track] = lane
+		}
+		must(t, w.WriteFrame(lanes[a.track], a.sample.at, a.duration, a.key, a.data))
+	}
+	return w
+}
+
+// closed writes the sources and closes the file.
+func closed(t testing.TB, c reelvault.Container, sources []source, lag ...time.Duration) *memory {
+	t.Helper()
+	m := &memory{}
+	_, err := mux(t, m, c, sources, lag...).Close()
+	must(t, err)
+	return m
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantKind fails unless err is of kind k.
+func wantKind(t testing.TB, err error, k reelvault.Kind) {
+	t.Helper()
+	if err == nil || reelvault.KindOf(err) != k {
+		t.Fatalf("got error %v, want one of kind %s", err, k)
+	}
+}
+
+// frames reads a file back with ebml-go: by lane, in the order of the file.
+func frames(t testing.TB, b []byte) map[int][]sample {
+	t.Helper()
+	d, _ := read(t, b)
+	got := map[int][]sample{}
+	for _, c := range d.Segment.Cluster {
+		for _, b := range c.SimpleBlock {
+			lane := int(b.TrackNumber)
+			at := time.Duration(int64(c.Timecode)+int64(b.Timecode)) * time.Millisecond
+			got[lane] = append(got[lane], sample{at: at, key: b.Keyframe, data: b.Data[0]})
+		}
+	}
+	return got
+}
+
+// wantFrames compares what a file holds on a lane with what was written.
+func wantFrames(t testing.TB, b []byte, lane int, want []sample) {
+	t.Helper()
+	got := frames(t, b)[lane]
+	if len(got) != len(want) {
+		t.Fatalf("lane %d holds %d frames, want %d", lane, len(got), len(want))
+	}
+	for i, w := range want {
+		g := got[i]
+		if off := g.at - w.at; off.Abs() > time.Millisecond/2 || g.key != w.key || string(g.data) != string(w.data) {
+			t.Fatalf("lane %d frame %d: got %d bytes at %s, key %t; want %d bytes at %s, key %t",
+				lane, i, len(g.data), g.at, g.key, len(w.data), w.at, w.key)
+		}
+	}
+}
+
+// onDisk gives the path of a file with these bytes.
+func onDisk(t testing.TB, b []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file.mkv")
+	must(t, os.WriteFile(path, b, 0o600))
+	return path
+}
+
+// decode has ffmpeg decode every frame and gives what it complains of.
+func decode(t testing.TB, path string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-nostdin", "-i", path, "-map", "0", "-f", "null", "-")
+	log, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("ffmpeg: %v\n%s", err, log)
+	}
+	return string(log)
+}
+
+// probe asks ffprobe for entries and gives one line for each section.
+func probe(t testing.TB, path, entries string, args ...string) []string {
+	t.Helper()
+	args = append([]string{"-v", "error", "-show_entries", entries, "-of", "csv=p=0"}, append(args, path)...)
+	cmd := exec.CommandContext(t.Context(), "ffprobe", args...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("ffprobe %s: %v", strings.Join(args, " "), err)
+	}
+	return strings.Fields(string(out))
+}
+
+// seconds parses what ffprobe prints.
+func seconds(t testing.TB, s string) time.Duration {
+	t.Helper()
+	v, err := strconv.ParseFloat(strings.Trim(s, ","), 64)
+	if err != nil {
+		t.Fatalf("ffprobe said %q: %v", s, err)
+	}
+	return time.Duration(v * float64(time.Second))
+}
+
+// wantWhole fails unless ffmpeg decodes the file without a word, sees its
+// duration and finds its way to 25, 50 and 75 %: to the last cue before it.
+func wantWhole(t testing.TB, path string, duration time.Duration) {
+	t.Helper()
+	if log := decode(t, path); log != "" {
+		t.Errorf("ffmpeg complains:\n%s", log)
+	}
+	begin, near := time.Duration(0), 5100*time.Millisecond // a cue every 5 s
+	for _, line := range probe(t, path, "stream=codec_type,start_time:format=duration") {
+		kind, at, ok := strings.Cut(line, ",")
+		if !ok {
+			if got := seconds(t, line); (got - duration).Abs() > time.Millisecond {
+				t.Errorf("ffprobe sees %s, want %s", got, duration)
+			}
+			continue
+		}
+		begin = max(begin, seconds(t, at))
+		if kind == "video" {
+			near = 1100 * time.Millisecond // a keyframe a second
+		}
+	}
+	var wants []time.Duration
+	var intervals []string
+	for _, part := range []int{25, 50, 75} {
+		want := duration * time.Duration(part) / 100
+		if want < begin {
+			continue // ffprobe seeks in the video, which has not begun
+		}
+		wants = append(wants, want)
+		intervals = append(intervals, strconv.FormatFloat(want.Seconds(), 'f', 3, 64)+"%+#1")
+	}
+	for i, line := range probe(t, path, "packet=pts_time", "-read_intervals", strings.Join(intervals, ",")) {
+		if got := seconds(t, line); got > wants[i]+pictureEvery || got < wants[i]-near {
+			t.Errorf("seeking to %s leads to %s", wants[i], got)
+		}
+	}
+}
