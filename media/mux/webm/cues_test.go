@@ -16,7 +16,7 @@ import (
 // leads to the cues.
 func TestCues(t *testing.T) {
 	pic := video(t, reelvault.VP8, "160x120", "4")
-	m := closed(t, reelvault.WebM, []source{opus(t, "4"), pic, pic.delayed(time.Second / 2)})
+	m := closed(t, []source{opus(t, "4"), pic, pic.delayed(time.Second / 2)})
 	if n := wantCues(t, m.b); n != 8 {
 		t.Errorf("%d cues, want one for each of 8 keyframes", n)
 	}
@@ -26,11 +26,15 @@ func TestCues(t *testing.T) {
 // 5 s.
 func TestAudioCues(t *testing.T) {
 	audio := opus(t, "20")
-	if n := wantCues(t, closed(t, reelvault.WebM, []source{audio}).b); n != 5 {
+	if n := wantCues(t, closed(t, []source{audio}).b); n != 5 {
 		t.Errorf("20 s of audio have %d cues, want 5", n)
 	}
-	pic := video(t, reelvault.VP8, "160x120", "3").delayed(18 * time.Second)
-	if n := wantCues(t, closed(t, reelvault.WebM, []source{audio, pic}).b); n != 3+3 {
+	pic := video(t, reelvault.VP8, "160x120", "3")
+	if n := wantCues(t, closed(t, []source{audio, pic}).b); n != 3+3 {
+		t.Errorf("20 s of audio with 3 s of video have %d cues, want 6", n)
+	}
+	pic = pic.delayed(18 * time.Second)
+	if n := wantCues(t, closed(t, []source{audio, pic}).b); n != 3+3 {
 		t.Errorf("18 s of audio before 3 s of video have %d cues, want 6", n)
 	}
 }

@@ -19,7 +19,7 @@ func TestLaggingTrack(t *testing.T) {
 				lags := make([]time.Duration, 2)
 				lags[late] = lag * time.Millisecond
 				sources := []source{audio, pic}
-				m := closed(t, reelvault.WebM, sources, lags...)
+				m := closed(t, sources, lags...)
 				lanes := []int{1, 2}
 				if late == 0 {
 					lanes = []int{2, 1} // the track that runs behind appears second
@@ -34,7 +34,8 @@ func TestLaggingTrack(t *testing.T) {
 	}
 }
 
-// wantOrder fails if cluster timestamps go back, or blocks of a cluster.
+// wantOrder fails if cluster timestamps go back, or blocks of a cluster, or if
+// a picture comes before the sound of its time.
 func wantOrder(t *testing.T, b []byte) {
 	t.Helper()
 	d, _ := read(t, b)
@@ -48,6 +49,10 @@ func wantOrder(t *testing.T, b []byte) {
 			if k.Timecode < c.SimpleBlock[j].Timecode {
 				t.Errorf("cluster %d: block at %d after block at %d", i, k.Timecode, c.SimpleBlock[j].Timecode)
 			}
+			kind := d.Segment.Tracks.TrackEntry[k.TrackNumber-1].TrackType
+			if k.Timecode == c.SimpleBlock[j].Timecode && kind == 2 {
+				t.Errorf("cluster %d: sound at %d after the picture of the same time", i, k.Timecode)
+			}
 		}
 	}
 }
@@ -55,7 +60,7 @@ func wantOrder(t *testing.T, b []byte) {
 // A track farther behind than a block's time can say still loses nothing.
 func TestTrackFarBehind(t *testing.T) {
 	audio, pic := opus(t, "2").delayed(100*time.Second), video(t, reelvault.VP8, "160x120", "2")
-	m := closed(t, reelvault.WebM, []source{audio, pic}, 0, 100*time.Second)
+	m := closed(t, []source{audio, pic}, 0, 100*time.Second)
 	wantFrames(t, m.b, 1, audio.samples)
 	wantFrames(t, m.b, 2, pic.samples)
 	if log := decode(t, onDisk(t, m.b)); log != "" {
@@ -137,7 +142,7 @@ func TestClustersAreBounded(t *testing.T) {
 // A keyframe begins its cluster, with the sound of the same instant in it,
 // also if that came first.
 func TestKeyframeBeginsCluster(t *testing.T) {
-	m := closed(t, reelvault.WebM, []source{opus(t, "3"), video(t, reelvault.VP8, "160x120", "3")}, 0, 100*time.Millisecond)
+	m := closed(t, []source{opus(t, "3"), video(t, reelvault.VP8, "160x120", "3")}, 0, 100*time.Millisecond)
 	d, _ := read(t, m.b)
 	keys := 0
 	for i, c := range d.Segment.Cluster {

@@ -15,14 +15,14 @@ import (
 
 // live gives a file as a crash leaves it right before Close would write its
 // last cluster, and what Close makes of it.
-func live(t testing.TB, sources []source) (crashed, whole []byte) {
-	t.Helper()
+func live(tb testing.TB, sources []source) (crashed, whole []byte) {
+	tb.Helper()
 	m := &memory{}
-	w := mux(t, m, reelvault.WebM, sources)
-	must(t, w.Flush(time.Hour))
+	w := mux(tb, m, reelvault.WebM, sources)
+	must(tb, w.Flush(time.Hour))
 	crashed = bytes.Clone(m.b)
 	_, err := w.Close()
-	must(t, err)
+	must(tb, err)
 	return crashed, m.b
 }
 
@@ -139,6 +139,17 @@ func TestCutPlays(t *testing.T) {
 		if got := seconds(t, probe(t, path, "format=duration")[0]); (got - s.Duration).Abs() > time.Millisecond {
 			t.Errorf("cut at %d: ffprobe sees %s, Recover says %s", cut, got, s.Duration)
 		}
+	}
+}
+
+// Cues that a power cut left half written under a final head are made again.
+func TestDamagedCues(t *testing.T) {
+	_, whole := live(t, []source{opus(t, "2"), video(t, reelvault.VP8, "160x120", "2")})
+	m := &memory{b: patch(whole, len(whole)-4, 0, 0, 0, 0)}
+	_, err := webm.Recover(m)
+	must(t, err)
+	if !bytes.Equal(m.b, whole) {
+		t.Error("the cues are not what they were")
 	}
 }
 

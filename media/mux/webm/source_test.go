@@ -69,10 +69,10 @@ var encoders = map[reelvault.Codec][]string{
 }
 
 // opus encodes seconds of a sine.
-func opus(t testing.TB, seconds string) source {
-	t.Helper()
+func opus(tb testing.TB, seconds string) source {
+	tb.Helper()
 	args := []string{"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=" + seconds, "-ac", "2"}
-	s := demux(t, run(t, append(args, encoders[reelvault.Opus]...)))
+	s := demux(tb, run(tb, append(args, encoders[reelvault.Opus]...)))
 	s.spec = webm.TrackSpec{Codec: reelvault.Opus, Media: reelvault.Audio, Channels: 2}
 	for i := range s.samples {
 		s.samples[i].at = time.Duration(i) * 20 * time.Millisecond
@@ -82,10 +82,10 @@ func opus(t testing.TB, seconds string) source {
 }
 
 // video encodes seconds of the test pattern with a keyframe every second.
-func video(t testing.TB, codec reelvault.Codec, size, seconds string) source {
-	t.Helper()
+func video(tb testing.TB, codec reelvault.Codec, size, seconds string) source {
+	tb.Helper()
 	args := []string{"-f", "lavfi", "-i", "testsrc2=rate=25:size=" + size + ":duration=" + seconds, "-g", "25", "-pix_fmt", "yuv420p"}
-	s := demux(t, run(t, append(args, encoders[codec]...)))
+	s := demux(tb, run(tb, append(args, encoders[codec]...)))
 	s.spec.Codec, s.spec.Media = codec, reelvault.Video
 	if codec == reelvault.VP8 || codec == reelvault.VP9 {
 		s.spec.Private = nil // ffmpeg gives VP9 one, a browser's stream has none
@@ -98,20 +98,20 @@ func video(t testing.TB, codec reelvault.Codec, size, seconds string) source {
 var encoded sync.Map
 
 // run has ffmpeg write Matroska and gives the bytes.
-func run(t testing.TB, args []string) []byte {
-	t.Helper()
+func run(tb testing.TB, args []string) []byte {
+	tb.Helper()
 	name := strings.Join(args, " ")
 	if b, ok := encoded.Load(name); ok {
 		return b.([]byte) //nolint:errcheck // only run stores there
 	}
-	out := filepath.Join(t.TempDir(), "source.mkv")
+	out := filepath.Join(tb.TempDir(), "source.mkv")
 	args = append(append([]string{"-v", "error", "-nostdin"}, args...), "-f", "matroska", out)
-	cmd := exec.CommandContext(t.Context(), "ffmpeg", args...)
+	cmd := exec.CommandContext(tb.Context(), "ffmpeg", args...)
 	if log, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("ffmpeg %s: %v\n%s", strings.Join(args, " "), err, log)
+		tb.Fatalf("ffmpeg %s: %v\n%s", strings.Join(args, " "), err, log)
 	}
 	b, err := os.ReadFile(out)
-	must(t, err)
+	must(tb, err)
 	encoded.Store(name, b)
 	return b
 }
@@ -183,8 +183,8 @@ type entry struct {
 type place struct{ at, end int }
 
 // read parses b with ebml-go; places are those of clusters and cues.
-func read(t testing.TB, b []byte) (document, map[string][]place) {
-	t.Helper()
+func read(tb testing.TB, b []byte) (document, map[string][]place) {
+	tb.Helper()
 	var d document
 	places := map[string][]place{}
 	hook := func(e *ebml.Element) {
@@ -196,7 +196,7 @@ func read(t testing.TB, b []byte) (document, map[string][]place) {
 	}
 	err := ebml.Unmarshal(bytes.NewReader(b), &d, ebml.WithIgnoreUnknown(true), ebml.WithElementReadHooks(hook))
 	if err != nil {
-		t.Fatalf("ebml-go reads the file: %v", err)
+		tb.Fatalf("ebml-go reads the file: %v", err)
 	}
 	return d, places
 }
@@ -204,9 +204,9 @@ func read(t testing.TB, b []byte) (document, map[string][]place) {
 func leadingZeros(b byte) int { return bits.LeadingZeros8(b) }
 
 // demux takes the only track out of a file by ffmpeg.
-func demux(t testing.TB, b []byte) source {
-	t.Helper()
-	d, _ := read(t, b)
+func demux(tb testing.TB, b []byte) source {
+	tb.Helper()
+	d, _ := read(tb, b)
 	e := d.Segment.Tracks.TrackEntry[0]
 	s := source{spec: webm.TrackSpec{
 		Width: int(e.Video.PixelWidth), Height: int(e.Video.PixelHeight), Private: e.CodecPrivate,
@@ -225,15 +225,15 @@ func demux(t testing.TB, b []byte) source {
 	}
 	slices.SortStableFunc(s.samples, func(a, b sample) int { return int(a.at - b.at) })
 	if len(s.samples) == 0 {
-		t.Fatal("ffmpeg made no frames")
+		tb.Fatal("ffmpeg made no frames")
 	}
 	return s
 }
 
 // inBand puts the parameter sets of an avcC record (ISO/IEC 14496-15, section
 // 5.3.3.1) in front of each keyframe, as the depacketizer does.
-func inBand(t testing.TB, s source) source {
-	t.Helper()
+func inBand(tb testing.TB, s source) source {
+	tb.Helper()
 	record := s.spec.Private
 	var sets []byte
 	at, count := 6, int(record[5]&0x1f)
