@@ -1,6 +1,7 @@
 package timeline_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -238,6 +239,87 @@ func TestLoop(t *testing.T) {
 	if got := h.Stats().Resets; got != 19 {
 		t.Errorf("%d resets, want 19", got)
 	}
+}
+
+// If there was a hole before the clock went back, there is one in the file.
+func TestLoopAfterHole(t *testing.T) {
+	h := byHand(t)
+	a := h.AddTrack(0, true)
+	h.arrive(a, 5000-960, 10*mil) // 30 ms later than those after it
+	h.play(a, 5000, 0, 10*sec)
+	h.arrive(a, 5000, 12*sec)
+	h.place(a, 5000, 12*sec)
+	h.arrive(a, 5960, 12*sec+20*mil)
+	h.place(a, 5960, 12*sec+20*mil)
+}
+
+// Where a new stream begins is measured by the earliest of its packets, as far
+// as they are heard before the first is placed; a few late ones are worth less
+// than that the next frame was due.
+func TestNewStreamSettles(t *testing.T) {
+	tests := []struct {
+		name    string
+		packets int
+		begin   time.Duration // of the stream, by its capture; the one before ends at 1 s
+		late    time.Duration // all packets, except
+		early   int           // this one
+		want    time.Duration // of the first frame
+	}{
+		{"after a hole, one in time", 3, 2 * sec, 40 * mil, 1, 2 * sec},
+		{"after a hole, all late", 3, 2 * sec, 40 * mil, -1, 2*sec + 40*mil},
+		{"without a hole, few, all late", 3, sec, 40 * mil, -1, sec},
+		{"after a small hole, many", 6, sec + 40*mil, 0, -1, sec + 40*mil},
+		{"after a small hole, many, one in time", 6, sec + 40*mil, 30 * mil, 4, sec + 40*mil},
+		{"overlapping the one before", 6, sec - 500*mil, 30 * mil, 4, sec - 20*mil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h := byHand(t)
+			a := h.AddTrack(0, true)
+			h.play(a, 0, 0, sec)
+			for i := range tt.packets {
+				at := tt.begin + time.Duration(i)*20*mil + tt.late
+				if i == tt.early {
+					at -= tt.late
+				}
+				h.arrive(a, 1<<31+uint32(i)*960, at)
+			}
+			h.Restart(a)
+			h.place(a, 1<<31, tt.want)
+		})
+	}
+}
+
+// A stream that began with a backlog keeps what was learnt from it when its
+// clock jumps.
+func TestJumpAfterBacklog(t *testing.T) {
+	h := byHand(t)
+	a := h.AddTrack(0, true)
+	h.arrive(a, 0, 0)
+	h.place(a, 0, 0)
+	h.play(a, 48_000*3, 0, 5*sec) // 3 s of backlog had held up the first
+	h.arrive(a, 1<<31, 7*sec)
+	h.place(a, 1<<31, 10*sec)
+}
+
+// A flood of strays takes no memory.
+func TestStraysTakeNoMemory(t *testing.T) {
+	h := byHand(t)
+	a := h.AddTrack(0, true)
+	h.play(a, 0, 0, sec)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range uint32(30_000) {
+		h.arrive(a, i*700_000_001, sec)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if after.HeapAlloc > before.HeapAlloc+1<<20 {
+		t.Errorf("%d bytes more are in use", after.HeapAlloc-before.HeapAlloc)
+	}
+	h.arrive(a, 48_000, sec)
+	h.place(a, 48_000, sec)
 }
 
 // One file adds no more to the program's log than its budget, and its own logs

@@ -1,6 +1,9 @@
 package timeline
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// maxStep is the furthest that an RTP timestamp may lie behind the latest
@@ -38,13 +41,11 @@ type era struct {
 	n0          int64
 	mu0         time.Duration
 	first, last int64 // heard
-	placed      int64 // the highest, if anyPlaced
-	anyPlaced   bool
+	placed      int64 // the highest, at first below all
 
 	// Until the first frame is placed by it, an era after the first is open
 	// to better knowledge of where it begins.
 	open     bool
-	floor    time.Duration // mu0 may not be below
 	guessed  bool          // mu0 is where a frame was due, not where arrival said
 	min      time.Duration // the smallest delay since it began
 	arrivals int
@@ -80,13 +81,13 @@ func (e *era) settle(delay time.Duration) {
 	if e.arrivals == 0 || e.guessed && e.arrivals < minSettle {
 		return
 	}
-	e.mu0 = max(e.mu0+e.min-delay, e.floor)
+	e.mu0 += e.min - delay
 }
 
 // behind says that n lies so far before what was placed that it can't be on
 // this clock: frames come in decoding order, each once.
 func (e *era) behind(n int64) bool {
-	return e.anyPlaced && n < e.placed && e.span(e.placed-n) > maxBehind
+	return n < e.placed && e.span(e.placed-n) > maxBehind
 }
 
 // clock maps the RTP timestamps of one track to its media time, which has no
@@ -109,7 +110,7 @@ func (c *clock) open(rtp uint32, mu0 time.Duration) *era {
 		c.eras = append(c.eras[:i], c.eras[i+1:]...)
 	}
 	n := int64(rtp)
-	e := &era{rate: c.rate, n0: n, mu0: mu0, first: n, last: n}
+	e := &era{rate: c.rate, n0: n, mu0: mu0, first: n, last: n, placed: math.MinInt64}
 	c.eras = append(c.eras, e)
 	return e
 }

@@ -21,17 +21,16 @@ type delays struct {
 	any     bool
 	second  int64 // of the last addition
 	buckets [delaySeconds]struct {
-		second int64
-		min    time.Duration
-		any    bool
+		until int64 // the second from which on it is too old
+		min   time.Duration
 	}
 }
 
 func (d *delays) add(at, delay time.Duration) {
 	second := int64(at / time.Second)
 	b := &d.buckets[uint64(second)%delaySeconds]
-	if b.second != second || !b.any {
-		b.second, b.min, b.any = second, delay, true
+	if until := second + delaySeconds; b.until != until {
+		b.until, b.min = until, delay
 	}
 	b.min = min(b.min, delay)
 	if d.any && second == d.second {
@@ -40,7 +39,7 @@ func (d *delays) add(at, delay time.Duration) {
 	}
 	d.any, d.second, d.min = true, second, delay
 	for _, o := range d.buckets {
-		if o.any && second-o.second < delaySeconds {
+		if o.until > second {
 			d.min = min(d.min, o.min)
 		}
 	}
@@ -50,7 +49,7 @@ func (d *delays) add(at, delay time.Duration) {
 func (d *delays) ready() bool {
 	n := 0
 	for _, b := range d.buckets {
-		if b.any && d.second-b.second < delaySeconds {
+		if b.until > d.second {
 			n++
 		}
 	}

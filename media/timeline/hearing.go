@@ -29,8 +29,8 @@ const (
 	// consent to send is gone after 30 s (RFC 7675, section 5.1).
 	longestStall = 30 * time.Second
 
-	// seamless is how much later than due the first packet after a break may
-	// arrive and still be taken for the next one.
+	// seamless is how far from when it was due the first packet after a break
+	// may arrive and still be taken for the next one.
 	seamless = 100 * time.Millisecond
 
 	// smoothGap is the longest silence of a track that is not a stall.
@@ -131,16 +131,12 @@ func (k *track) reopen(rtp uint32, at time.Duration) *era {
 		return k.clock.open(rtp, mu)
 	}
 	due := k.clock.top + k.clock.step
-	seam := mu-due <= seamless
-	floor := k.clock.top
-	if due-mu >= maxBehind { // the clock before ran ahead of time: don't follow it
-		seam, floor = false, mu
-	}
+	seam := (mu - due).Abs() <= seamless
 	if seam {
 		mu = due
 	}
 	e := k.clock.open(rtp, mu)
-	e.open, e.floor, e.guessed = true, floor, seam
+	e.open, e.guessed = true, seam
 	return e
 }
 
@@ -246,8 +242,6 @@ func (t *Timeline) media(k *track, rtp uint32) time.Duration {
 			t.reanchored(k, e.media(n))
 		}
 	}
-	if !e.anyPlaced || n > e.placed {
-		e.anyPlaced, e.placed = true, n
-	}
+	e.placed = max(e.placed, n)
 	return e.media(n)
 }

@@ -220,3 +220,65 @@ func TestArrivalLeads(t *testing.T) {
 		}
 	}
 }
+
+// Arrival leads only while both tracks are heard enough.
+func TestArrivalNeedsBoth(t *testing.T) {
+	for quiet := range 2 {
+		h := twoTracks(t)
+		rates := []uint32{4800, 9000}
+		for i := uint32(0); i < 800; i++ {
+			at := time.Duration(i) * 100 * mil
+			for track, rate := range rates {
+				late := time.Duration(0)
+				if track == quiet {
+					if i > 150 && i < 750 {
+						continue
+					}
+					if i >= 750 {
+						late = 200 * mil // another path for the track that comes back
+					}
+				}
+				h.arrive(track, i*rate, at+late)
+				h.place(track, i*rate, at)
+			}
+		}
+	}
+}
+
+// What reports said of a clock that broke does not judge those after it, on
+// either side.
+func TestForgotten(t *testing.T) {
+	for broken := range 2 {
+		h := twoTracks(t)
+		for i := range time.Duration(6) {
+			h.pair(i*5*sec, 0)
+		}
+		h.place(0, 0, 0)
+		h.place(1, 0, 0)
+		rtp := uint32(1<<31 + 5)
+		h.arrive(broken, rtp, 26*sec)
+		h.Place(broken, rtp)
+		h.arrive(1-broken, []uint32{48_000, 90_000}[1-broken]*26, 26*sec)
+		for track, rate := range []uint32{48_000, 90_000} {
+			at, r := 26*sec+time.Duration(track)*50*mil, rate*26
+			if track == broken {
+				r = rtp
+			}
+			h.report(track, at, r, 26*sec)
+		}
+		h.want(timeline.Used)
+	}
+}
+
+// A report of the sound that completes a pair with one picture is used, even
+// if another picture has nothing to compare it with.
+func TestTwoFollowers(t *testing.T) {
+	h := twoTracks(t)
+	h.AddTrack(90_000, false)
+	for track := range 3 {
+		h.arrive(track, 0, 0)
+	}
+	h.report(1, 0, 0, 0)
+	h.report(0, 0, 0, 0)
+	h.want(timeline.Kept, timeline.Used)
+}

@@ -66,7 +66,7 @@ type track struct {
 	placedAt time.Duration
 	shown    bool // a frame was given a place in the file
 	off      time.Duration
-	mu       time.Duration // of the frame placed last
+	mu       time.Duration // the highest that was placed
 	last     time.Duration // its file time
 }
 
@@ -124,7 +124,7 @@ func (t *Timeline) Place(track int, rtp uint32) (at time.Duration, ok bool) {
 	if !t.started {
 		t.begin(k, mu)
 	}
-	k.mu = mu
+	k.mu = max(k.mu, mu)
 	at = mu + k.off - t.zero
 	if at < 0 {
 		return 0, false
@@ -160,7 +160,7 @@ func (t *Timeline) Now(now time.Time) time.Duration {
 func (t *Timeline) SyncError() time.Duration {
 	var worst time.Duration
 	for _, k := range t.tracks {
-		if err, _, ok := t.error(k, k.mu); ok && k.shown {
+		if err, _, ok := t.error(k, k.mu); ok {
 			worst = max(worst, err.Abs())
 		}
 	}

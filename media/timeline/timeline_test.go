@@ -173,6 +173,20 @@ func TestBeforeZero(t *testing.T) {
 	h.place(v, 180_000, sec)
 }
 
+// What is learnt while a track is being dropped still moves its begin.
+func TestSettlesBeforeZero(t *testing.T) {
+	h := byHand(t)
+	a, v := h.AddTrack(48_000, true), h.AddTrack(90_000, false)
+	h.arrive(v, 0, 0)
+	h.place(v, 0, 0)
+	h.arrive(a, 0, sec)
+	h.arrive(a, 48_000*3, sec)
+	h.place(a, 0, -1)
+	h.arrive(a, 48_000*4, sec)
+	h.place(a, 48_000*2, -1)
+	h.place(a, 48_000*4, sec)
+}
+
 // A backlog longer than a path can hold does not put zero into the far past.
 func TestLead(t *testing.T) {
 	h := byHand(t)
@@ -253,6 +267,43 @@ func TestKnownBefore(t *testing.T) {
 	}
 }
 
+// What two pictures knew of each other is nothing to the sound that joins.
+func TestNewMaster(t *testing.T) {
+	h := byHand(t)
+	v, w := h.AddTrack(0, false), h.AddTrack(0, false)
+	h.arrive(v, 0, 0)
+	h.arrive(w, 0, 0)
+	h.report(v, 0, 0, 0)
+	h.report(w, 62500*time.Microsecond, 0, 0)
+	h.place(v, 0, 0)
+	h.place(w, 0, 62500*time.Microsecond)
+	a := h.AddTrack(0, true)
+	h.arrive(a, 0, 0)
+	h.place(a, 0, 0)
+	for i := uint32(1); i < 9; i++ {
+		h.arrive(w, 90_000*i, time.Duration(i)*sec)
+		h.place(w, 90_000*i, time.Duration(i)*sec+62500*time.Microsecond)
+	}
+	if got := h.SyncError(); got != 0 {
+		t.Errorf("sync error %v, want none that is known", got)
+	}
+}
+
+// A delay that was measured before a silence is forgotten after it.
+func TestDelayIsForgotten(t *testing.T) {
+	h := byHand(t)
+	a := h.AddTrack(0, true)
+	h.play(a, 0, 0, 2*sec)
+	rtp := h.play(a, 48_000*60, 60*sec+200*mil, 61*sec+200*mil) // another path
+	if got := h.Now(origin.Add(62 * sec)); got != 62*sec-200*mil {
+		t.Errorf("62 s after the first arrival is %v in the file, want 61.8s", got)
+	}
+	h.arrive(a, rtp, 61*sec+100*mil)
+	if got := h.Now(origin.Add(62 * sec)); got != 62*sec-100*mil {
+		t.Errorf("62 s after the first arrival is %v in the file, want 61.9s", got)
+	}
+}
+
 // When sound is announced after the picture began, the picture follows it
 // from then on.
 func TestAudioAnnouncedLate(t *testing.T) {
@@ -290,6 +341,12 @@ func TestSecondAudio(t *testing.T) {
 	if got := h.SyncError(); got != 0 {
 		t.Errorf("sync error %v of a track that does not follow, want 0", got)
 	}
+	v := h.AddTrack(0, false) // follows the first
+	h.arrive(v, 0, 30*sec)
+	h.report(v, 30*sec, 0, 30*sec)
+	h.report(a, 30*sec-62500*time.Microsecond, 48_000*30, 30*sec)
+	h.arrive(a, 48_000*30, 30*sec)
+	h.place(v, 0, 30*sec+62500*time.Microsecond)
 }
 
 // Frames of picture may be reordered by a little; their times don't fall.
@@ -305,6 +362,25 @@ func TestReorderedPictures(t *testing.T) {
 	h.place(v, 18_000, 300*mil)
 	if got := h.Stats().Resets; got != 0 {
 		t.Errorf("%d resets, want none", got)
+	}
+}
+
+// Pictures that are sent out of order don't count as time in which to move.
+func TestSlewOfReorderedPictures(t *testing.T) {
+	h := twoTracks(t)
+	h.arrive(0, 0, 0)
+	h.arrive(1, 0, 0)
+	h.place(0, 0, 0)
+	h.place(1, 0, 0)
+	h.pair(sec, 200*mil)
+	for i := uint32(10); i <= 100; i++ {
+		h.arrive(1, i*9000, time.Duration(i)*100*mil)
+		h.Place(1, i*9000)
+		h.Place(1, i*9000-8000)
+		h.Place(1, i*9000-4000)
+	}
+	if got, _ := h.Place(1, 900_000); (got - 10*sec - 50*mil).Abs() > 2*mil {
+		t.Errorf("moved by %v in 10 s, want 50ms", got-10*sec)
 	}
 }
 
