@@ -1,6 +1,10 @@
 package depacket
 
-import "github.com/reelvault/reelvault/media"
+import (
+	"bytes"
+
+	"github.com/reelvault/reelvault/media"
+)
 
 // The OBU types of AV1 that are told apart (AV1, section 6.2.2).
 const (
@@ -29,7 +33,7 @@ type av1Payload struct {
 
 // av1Unit is the temporal unit being gathered.
 type av1Unit struct {
-	data     []byte // OBUs with sizes
+	data     []byte // OBUs with sizes; its memory serves all units
 	obu      []byte // the one that came last, as far as it has
 	begun    bool   // it goes on in the next packet
 	sequence *av1Sequence
@@ -45,10 +49,7 @@ func (a *av1) reset() { a.unit = av1Unit{} }
 func (a *av1) parse(b []byte) bool {
 	head := b[0]
 	p := av1Payload{elements: a.in.elements[:0], continues: head&0x80 != 0, open: head&0x40 != 0}
-	count, starts := int(head>>4&3), head&0x08 != 0
-	if p.continues && starts {
-		return false
-	}
+	count := int(head >> 4 & 3) // zero if every element has its length
 	b = b[1:]
 	for n := 1; len(b) > 0; n++ {
 		size := len(b)
@@ -155,7 +156,7 @@ func (a *av1) finish(h hole, g *gate) (media.Frame, fate) {
 	if whole && !u.frames {
 		return media.Frame{}, pending
 	}
-	a.unit = av1Unit{}
+	a.unit = av1Unit{data: u.data[:0], obu: u.obu[:0]}
 	if !whole || h.before > 0 && u.key && !u.start {
 		g.lose()
 		return media.Frame{}, dropped
@@ -163,7 +164,7 @@ func (a *av1) finish(h hole, g *gate) (media.Frame, fate) {
 	if g.admit(u.key, h) != given {
 		return media.Frame{}, dropped
 	}
-	f := media.Frame{Data: u.data, Key: u.key}
+	f := media.Frame{Data: bytes.Clone(u.data), Key: u.key}
 	if u.key {
 		f.Width, f.Height = u.sequence.width, u.sequence.height
 		f.Private = u.sequence.record()

@@ -10,8 +10,8 @@
 // be missing, no bytes that were not sent. After a loss everything is dropped
 // until the next keyframe, except where the stream itself proves that a frame
 // can do without what was lost: VP8 and VP9 number their pictures and tell
-// their temporal and spatial layers, and all but AV1 and H.265 mark pictures
-// that nothing refers to. What makes no sense counts as lost.
+// their temporal and spatial layers, VP8 and H.264 mark pictures that nothing
+// refers to. What makes no sense counts as lost.
 package depacket
 
 import (

@@ -1,6 +1,8 @@
 package depacket
 
 import (
+	"slices"
+
 	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/media"
 )
@@ -96,7 +98,7 @@ func (h *h264) add(bool) bool {
 		}
 		return h.take(unit)
 	}
-	if h.unit.fragment != nil {
+	if h.unit.begun {
 		return false
 	}
 	if b[0]&0x1f != h264STAPA {
@@ -152,7 +154,7 @@ func (h *h264) finish(hole hole, g *gate) (media.Frame, fate) {
 	if !u.slices && !hole.broken() {
 		return media.Frame{}, pending
 	}
-	h.unit = h264Unit{}
+	h.unit = h264Unit{accessUnit: u.cleared()}
 	if !u.whole(hole, h.renews) {
 		if !u.disposable || !u.start || hole.before > 0 || hole.cut {
 			g.lose()
@@ -163,7 +165,7 @@ func (h *h264) finish(hole hole, g *gate) (media.Frame, fate) {
 		return media.Frame{}, dropped
 	}
 	if !u.key {
-		return media.Frame{Data: append(u.sets, u.data...)}, given
+		return media.Frame{Data: slices.Concat(u.sets, u.data)}, given
 	}
 	active, ok := h.sets.active(u.pps)
 	if !ok {
@@ -174,7 +176,7 @@ func (h *h264) finish(hole hole, g *gate) (media.Frame, fate) {
 		h.renews = u.renewed
 	}
 	return media.Frame{
-		Data:    append(active.prefix(), u.data...),
+		Data:    slices.Concat(active.prefix(), u.data),
 		Key:     true,
 		Width:   active.sps.width,
 		Height:  active.sps.height,

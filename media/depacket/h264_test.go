@@ -177,6 +177,12 @@ func TestH264(t *testing.T) {
 			{payload: fuA(l.delta, 0x80, 1, 3), timestamp: 2, end: true},
 			{payload: l.delta, timestamp: 3, end: true},
 		},
+		"nor one with a slice before that fragment": {
+			key,
+			{payload: l.delta, timestamp: 2},
+			{payload: fuA(later, 0x80, 1, 3), timestamp: 2, end: true},
+			{payload: l.delta, timestamp: 3, end: true},
+		},
 		"nor one with a fragment that has no start": {
 			key,
 			{payload: fuA(l.delta, 0x40, 3, 5), timestamp: 2, end: true},

@@ -1,6 +1,8 @@
 package depacket
 
 import (
+	"slices"
+
 	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/media"
 )
@@ -104,7 +106,7 @@ func (h *h265) add(bool) bool {
 		}
 		return h265Valid(unit) && h.take(unit)
 	}
-	if h.unit.fragment != nil {
+	if h.unit.begun {
 		return false
 	}
 	if b[0]>>1 != h265AP {
@@ -160,7 +162,7 @@ func (h *h265) finish(hole hole, g *gate) (media.Frame, fate) {
 	if !u.slices && !hole.broken() {
 		return media.Frame{}, pending
 	}
-	h.unit = h265Unit{}
+	h.unit = h265Unit{accessUnit: u.cleared()}
 	if !u.whole(hole, h.renews) {
 		g.lose()
 		return media.Frame{}, dropped
@@ -173,7 +175,7 @@ func (h *h265) finish(hole hole, g *gate) (media.Frame, fate) {
 		if h.orphaned && u.kind >= h265RASLFirst && u.kind <= h265RASLLast {
 			return media.Frame{}, dropped // only RASL pictures refer to it
 		}
-		return media.Frame{Data: append(u.sets, u.data...)}, given
+		return media.Frame{Data: slices.Concat(u.sets, u.data)}, given
 	}
 	active, ok := h.sets.active(u.pps)
 	if !ok {
@@ -185,7 +187,7 @@ func (h *h265) finish(hole hole, g *gate) (media.Frame, fate) {
 	}
 	h.orphaned = u.kind <= h265BLALast || first
 	return media.Frame{
-		Data:    append(active.prefix(), u.data...),
+		Data:    slices.Concat(active.prefix(), u.data),
 		Key:     true,
 		Width:   active.sps.width,
 		Height:  active.sps.height,

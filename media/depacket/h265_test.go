@@ -112,6 +112,12 @@ func TestH265(t *testing.T) {
 			{payload: ap(l.sps, l.pps, l.idr), timestamp: 2, lost: 1, end: true},
 			key,
 		},
+		"even if it came with nothing but half a keyframe so far": {
+			{payload: ap(l.vps, l.sps, l.pps), timestamp: 1},
+			{payload: fu(l.idr, 0x80, 2, 5), timestamp: 1},
+			{payload: l.idr, timestamp: 2, lost: 1, end: true},
+			key,
+		},
 		"RASL pictures behind a CRA picture at the start are dropped, RADL pictures are not": {
 			{payload: ap(withCRA...), timestamp: 1, end: true, want: withCRA},
 			{payload: rasl, timestamp: 2, end: true},

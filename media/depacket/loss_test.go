@@ -331,7 +331,8 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// A keyframe right after a reset does not speak of a loss.
+// A keyframe right after a reset, which cut a picture short, does not speak of
+// a loss.
 func TestResetAtKeyframe(t *testing.T) {
 	for _, s := range streams(t) {
 		if s.frames == nil {
@@ -342,6 +343,8 @@ func TestResetAtKeyframe(t *testing.T) {
 			t.Fatal(err)
 		}
 		push(d, s.packets, all)
+		cut := slices.IndexFunc(s.frames[1:], func(f frame) bool { return f.last > f.first }) + 1
+		push(d, s.packets[:s.frames[cut].last], all)
 		d.Reset()
 		got := push(d, s.packets, all)
 		if len(got) == 0 || got[0].AfterLoss {

@@ -16,11 +16,13 @@ type setKinds uint8
 // with adds the kind of a NAL unit type whose kinds begin at first.
 func (k setKinds) with(kind, first byte) setKinds { return k | 1<<(kind-first) }
 
-// accessUnit gathers the NAL units of one picture, each behind its length.
+// accessUnit gathers the NAL units of one picture, each behind its length. Its
+// memory serves all pictures.
 type accessUnit struct {
 	sets     []byte   // parameter sets that came with it
 	data     []byte   // the other units
-	fragment []byte   // the fragmented unit that has begun, nil if none has
+	fragment []byte   // the fragmented unit that came last, as far as it has
+	begun    bool     // it goes on
 	slices   bool     // there is one
 	start    bool     // and the first is the picture's first
 	key      bool     // decoding can start here
@@ -46,27 +48,31 @@ func aggregated(b []byte) (unit, rest []byte, ok bool) {
 // whole unit. False: the fragment does not fit where it is.
 func (a *accessUnit) join(fuHeader byte, header, payload []byte) ([]byte, bool) {
 	start, end := fuHeader&0x80 != 0, fuHeader&0x40 != 0
-	if start != (a.fragment == nil) {
-		a.fragment = nil
+	if start == a.begun {
+		a.begun = false
 		return nil, false
 	}
 	if start {
-		a.fragment = append(a.fragment, header...)
+		a.fragment = append(a.fragment[:0], header...)
 	}
 	a.fragment = append(a.fragment, payload...)
-	if !end {
+	a.begun = !end
+	if a.begun {
 		return nil, true
 	}
-	unit := a.fragment
-	a.fragment = nil
-	return unit, true
+	return a.fragment, true
+}
+
+// cleared gives an empty access unit in the same memory.
+func (a *accessUnit) cleared() accessUnit {
+	return accessUnit{sets: a.sets[:0], data: a.data[:0], fragment: a.fragment[:0]}
 }
 
 // whole says that nothing of the picture is missing. renews are the kinds of
 // parameter sets that the sender puts in front of its keyframes: after a hole
 // a keyframe is whole only with all of them, for they may have changed.
 func (a *accessUnit) whole(h hole, renews setKinds) bool {
-	if h.broken() || a.fragment != nil || !a.slices || !a.start {
+	if h.broken() || a.begun || !a.slices || !a.start {
 		return false
 	}
 	return h.before == 0 || !a.key || a.renewed&renews == renews

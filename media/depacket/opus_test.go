@@ -123,6 +123,7 @@ func TestOpusDuration(t *testing.T) {
 		{"code 3, 48 of 2.5 ms", []byte{16<<3 | 3, 48}, ms(120)},
 		{"code 3, variable sizes", []byte{31<<3 | 3, 0x82, 1, 7, 8, 9}, ms(40)},
 		{"code 3, variable sizes too long", []byte{31<<3 | 3, 0x82, 4, 7, 8, 9}, 0},
+		{"code 3, a variable size too large", append([]byte{31<<3 | 3, 0x82, 1, 7}, make([]byte, 1276)...), 0},
 		{"code 3, variable sizes cut off", []byte{31<<3 | 3, 0x83, 0}, 0},
 		{"code 3, padded", []byte{31<<3 | 3, 0x41, 2, 7, 0, 0}, ms(20)},
 		{"code 3, padded and cut off", []byte{31<<3 | 3, 0x41, 2, 0}, 0},

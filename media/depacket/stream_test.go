@@ -284,8 +284,9 @@ func push(d media.Depacketizer, packets []media.Packet, keep func(i int) bool) [
 func all(int) bool { return true }
 
 // digests decodes frames with ffmpeg, which must not complain, and gives the
-// digest of each picture in the order of presentation.
-func digests(tb testing.TB, codec reelvault.Codec, frames []media.Frame) []string {
+// digest of each picture in the order of presentation. options go in front of
+// the input.
+func digests(tb testing.TB, codec reelvault.Codec, frames []media.Frame, options ...string) []string {
 	tb.Helper()
 	dir := tb.TempDir()
 	var file []byte
@@ -315,8 +316,10 @@ func digests(tb testing.TB, codec reelvault.Codec, frames []media.Frame) []strin
 	if err := os.WriteFile(name, file, 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.CommandContext(tb.Context(), "ffmpeg", "-v", "error", "-threads", "1", "-i", name,
-		"-vsync", "passthrough", "-autoscale", "0", "-f", "framemd5", "-")
+	args := slices.Concat([]string{"-v", "error", "-threads", "1"}, options, []string{
+		"-i", name, "-vsync", "passthrough", "-autoscale", "0", "-f", "framemd5", "-",
+	})
+	cmd := exec.CommandContext(tb.Context(), "ffmpeg", args...)
 	var out, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	if err := cmd.Run(); err != nil || complaints.Len() > 0 {

@@ -1,6 +1,7 @@
 package depacket
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/reelvault/reelvault/media"
@@ -58,8 +59,8 @@ type vp8Descriptor struct {
 type vp8 struct {
 	in    vp8Descriptor // what parse read last
 	first vp8Descriptor // of the frame
-	data  []byte
-	open  bool // the frame has a packet
+	data  []byte        // of the frame; its memory serves all frames
+	open  bool          // the frame has a packet
 
 	id    counter // of the latest frame
 	base  uint8   // TL0PICIDX of the latest base layer frame
@@ -128,7 +129,7 @@ func (v *vp8) add(bool) bool {
 	if !v.open {
 		v.open = true
 		v.first = v.in
-		v.data = append([]byte(nil), v.in.payload...)
+		v.data = append(v.data[:0], v.in.payload...)
 		return v.in.start
 	}
 	v.data = append(v.data, v.in.payload...)
@@ -138,7 +139,7 @@ func (v *vp8) add(bool) bool {
 // finish implements codec.
 func (v *vp8) finish(h hole, g *gate) (media.Frame, fate) {
 	d, data := v.first, v.data
-	v.open, v.data = false, nil
+	v.open = false
 	if !d.id.follows(v.id, h.before) {
 		v.lose(d, h.before)
 		g.lose()
@@ -159,7 +160,7 @@ func (v *vp8) finish(h hole, g *gate) (media.Frame, fate) {
 	if !v.decodable(d) {
 		return media.Frame{}, dropped
 	}
-	return media.Frame{Data: data, Key: header.key, Width: header.width, Height: header.height}, given
+	return media.Frame{Data: bytes.Clone(data), Key: header.key, Width: header.width, Height: header.height}, given
 }
 
 // lose notes that n packets of other frames before d are missing.

@@ -22,15 +22,19 @@ type vp8Packet struct {
 	notLast   bool
 	lost      bool
 	timestamp uint32 // id if zero
+	anonymous bool   // without picture ID and layers
 }
 
 func (p vp8Packet) packet() *media.Packet {
 	b := []byte{0x90, 0xe0, 0x80 | byte(p.id>>8), byte(p.id), p.base, p.temporal << 6}
-	if p.dispose {
-		b[0] |= 0x20
-	}
 	if p.sync {
 		b[5] |= 0x20
+	}
+	if p.anonymous {
+		b = []byte{0x10}
+	}
+	if p.dispose {
+		b[0] |= 0x20
 	}
 	switch {
 	case p.notFirst:
@@ -97,6 +101,32 @@ func TestVP8Layers(t *testing.T) {
 			{id: 3, base: 11, temporal: 1},
 			{id: 4, base: 12},
 		}, []uint32{1, 3, 4}, false},
+		{"but without picture IDs the hole may hold another frame", []vp8Packet{
+			{id: 1, key: true, anonymous: true},
+			{id: 2, dispose: true, notLast: true, anonymous: true},
+			{id: 2, dispose: true, notFirst: true, lost: true, anonymous: true},
+			{id: 2, dispose: true, notFirst: true, anonymous: true},
+			{id: 3, anonymous: true},
+		}, []uint32{1}, true},
+		{"what depends on such a half frame all the same is not given", []vp8Packet{
+			key,
+			{id: 2, base: 10, temporal: 1, lost: true},
+			{id: 3, base: 11},
+			{id: 4, base: 12, dispose: true, notLast: true},
+			{id: 4, base: 12, dispose: true, notFirst: true, lost: true},
+			{id: 5, base: 12, temporal: 1, sync: true},
+		}, []uint32{1, 3}, true},
+		{"packets of another picture are no part of this one", []vp8Packet{
+			key,
+			{id: 2, base: 11, timestamp: 9, notLast: true},
+			{id: 3, base: 12, timestamp: 9, notFirst: true},
+			{id: 4, base: 13},
+		}, []uint32{1}, true},
+		{"a keyframe starts the base layer whatever its own", []vp8Packet{
+			{id: 1, base: 10, temporal: 1, key: true},
+			{id: 2, base: 10, temporal: 1, lost: true},
+			{id: 3, base: 11},
+		}, []uint32{1, 3}, true},
 		{"half an upper frame spares the base layer", []vp8Packet{
 			key,
 			{id: 2, base: 10, temporal: 1, notLast: true, lost: true},

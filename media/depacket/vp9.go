@@ -1,6 +1,7 @@
 package depacket
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/reelvault/reelvault/media"
@@ -28,7 +29,8 @@ type vp9Picture struct {
 // vp9Frame is one layer frame of the picture being gathered.
 type vp9Frame struct {
 	vp9Descriptor
-	data   []byte
+	from   int    // where it begins in the picture's data
+	data   []byte // set when the picture ends
 	broken bool
 	ended  bool
 }
@@ -41,6 +43,7 @@ type vp9 struct {
 	in     vp9Descriptor // what parse read last
 	first  vp9Descriptor // of the picture
 	frames []vp9Frame    // of the picture, by spatial layer
+	data   []byte        // of the picture; its memory serves all pictures
 	open   bool          // the picture has a packet
 
 	id     counter // of the latest picture
@@ -81,31 +84,26 @@ func (v *vp9) add(afterHole bool) bool {
 		if last != nil && v.in.spatial <= last.spatial {
 			return false
 		}
-		v.frames = append(v.frames, vp9Frame{vp9Descriptor: v.in})
+		v.frames = append(v.frames, vp9Frame{vp9Descriptor: v.in, from: len(v.data)})
 		last = &v.frames[len(v.frames)-1]
 	} else if last == nil || last.ended || last.broken || last.spatial != v.in.spatial {
 		return false
 	}
-	last.data = append(last.data, v.in.payload...)
+	v.data = append(v.data, v.in.payload...)
 	last.ended = v.in.end
 	return true
 }
 
 // finish implements codec.
 func (v *vp9) finish(h hole, g *gate) (media.Frame, fate) {
-	d, frames := v.first, v.frames
-	v.open, v.frames = false, nil
+	d, frames := v.first, v.split()
 	if !d.id.follows(v.id, h.before) {
 		v.lose(d, h.before)
 		g.missing = true
 	}
 	v.id = d.id
-	for i := range frames {
-		f := &frames[i] // an index cannot stand inside a superframe
-		f.broken = f.broken || len(frames) > 1 && hasSuperframeIndex(f.data)
-	}
 	header := v.begin(frames, h)
-	var whole []vp9Frame
+	whole := frames[:0]
 	var present, layers uint8
 	for _, f := range frames {
 		present |= 1 << f.spatial
@@ -127,6 +125,20 @@ func (v *vp9) finish(h hole, g *gate) (media.Frame, fate) {
 		f.Width, f.Height = int(d.sizes[top].width), int(d.sizes[top].height)
 	}
 	return f, given
+}
+
+// split gives the layer frames of the picture, and makes ready for the next.
+func (v *vp9) split() []vp9Frame {
+	frames, end := v.frames, len(v.data)
+	for i := len(frames) - 1; i >= 0; i-- {
+		f := &frames[i]
+		f.data = v.data[f.from:end]
+		end = f.from
+		// An index cannot stand inside a superframe.
+		f.broken = f.broken || len(frames) > 1 && hasSuperframeIndex(f.data)
+	}
+	v.open, v.frames, v.data = false, v.frames[:0], v.data[:0]
+	return frames
 }
 
 // begin starts anew if the picture's first layer frame is a keyframe, and gives its header.
@@ -239,7 +251,7 @@ func (v *vp9) haveRefs(f vp9Frame) bool {
 			return false
 		}
 	}
-	return f.refs > 0
+	return true
 }
 
 // whole says that every byte of the layer frame is there.
@@ -300,7 +312,7 @@ func skipVP9Color(r *bitReader, profile uint32) {
 // superframe joins layer frames into one block (VP9, annex B).
 func superframe(frames []vp9Frame) []byte {
 	if len(frames) == 1 {
-		return frames[0].data
+		return bytes.Clone(frames[0].data)
 	}
 	const sizeBytes = 4
 	var data []byte

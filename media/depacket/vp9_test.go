@@ -221,6 +221,23 @@ func TestVP9Layers(t *testing.T) {
 			key0,
 			{id: 1, base: 10, key: true, spatial: 1, end: true},
 		}, []layers{{{1, 0}}}, true},
+		{"nor does one without resilience do without a layer of an earlier picture", []vp9Packet{
+			key0, key1,
+			{id: 2, base: 11, fragile: true},
+			{id: 2, base: 11, spatial: 1, end: true, lost: true},
+			{id: 3, base: 12, fragile: true, end: true},
+		}, []layers{{{1, 0}, {1, 1}}, {{2, 0}}}, true},
+		{"packets of another picture are no part of this one", []vp9Packet{
+			key0, key1,
+			{id: 2, base: 11, notLast: true},
+			{id: 3, base: 11, notFirst: true, notLast: true, timestamp: 2},
+			{id: 2, base: 11, notFirst: true, end: true},
+		}, []layers{{{1, 0}, {1, 1}}}, true},
+		{"nor are those of another temporal layer", []vp9Packet{
+			key0, key1,
+			{id: 2, base: 11},
+			{id: 2, base: 11, temporal: 1, spatial: 1, end: true},
+		}, []layers{{{1, 0}, {1, 1}}, {{2, 0}}}, true},
 		{"layers out of order count as lost", []vp9Packet{
 			key0, key1,
 			{id: 2, base: 11, spatial: 1},
@@ -250,6 +267,23 @@ func TestVP9Layers(t *testing.T) {
 		if !slices.EqualFunc(got, tt.want, func(a, b layers) bool { return slices.Equal(a, b) }) || d.NeedKeyframe() != tt.needKey {
 			t.Errorf("%s: got %v, keyframe needed %v; want %v, %v", tt.name, got, d.NeedKeyframe(), tt.want, tt.needKey)
 		}
+	}
+}
+
+// A reference is the picture of that number, not one of 128 pictures before.
+func TestVP9ReferenceLongAgo(t *testing.T) {
+	d := newDepacketizer(t, reelvault.VP9, "")
+	d.Push(vp9Packet{id: 1, flexible: true, key: true, end: true}.packet(), 0)
+	for id := range uint16(130) {
+		if got := d.Push(vp9Packet{id: 2 + id, flexible: true, refs: []byte{1}, end: true}.packet(), 0); len(got) != 1 {
+			t.Fatalf("picture %d: got %d frames", 2+id, len(got))
+		}
+	}
+	if got := d.Push(vp9Packet{id: 133, flexible: true, refs: []byte{1}, end: true}.packet(), 1); len(got) > 0 {
+		t.Error("a frame came without its reference")
+	}
+	if got := d.Push(vp9Packet{id: 134, flexible: true, refs: []byte{3}, end: true}.packet(), 0); len(got) != 1 || !got[0].AfterLoss {
+		t.Errorf("got %d frames, want the one whose reference came", len(got))
 	}
 }
 
@@ -293,6 +327,20 @@ func TestVP9BrowserSizes(t *testing.T) {
 	}
 	if want := [][2]int{{480, 270}, {960, 540}, {960, 540}}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// libvpx, which Chromium plays with, shows one picture for each superframe: it
+// finds every layer in it and takes the highest.
+func TestVP9Superframes(t *testing.T) {
+	for _, name := range []string{"chromium-vp9-l2t2", "chromium-vp9-l3t3-key"} {
+		s := captured(t, name, reelvault.VP9)
+		frames := run(t, s.format, s.packets, all)
+		layers := digests(t, reelvault.VP9, frames) // ffmpeg's own decoder shows each
+		shown := digests(t, reelvault.VP9, frames, "-c:v", "libvpx-vp9")
+		if len(shown) != len(frames) || len(layers) < 2*len(frames) {
+			t.Errorf("%s: %d frames have %d layers and show %d pictures", name, len(frames), len(layers), len(shown))
+		}
 	}
 }
 
