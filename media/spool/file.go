@@ -12,9 +12,8 @@ import (
 // methods may be called from any. A write or sync that fails breaks the file:
 // every later write gives the same error.
 type File struct {
-	dir *Dir
-	id  string
-	h   FSFile
+	id string
+	h  FSFile
 
 	writing sync.Mutex    // held by a write, and by Seal and Close
 	syncing chan struct{} // holds one token: two syncs at once would share out one error between them
@@ -29,8 +28,8 @@ type File struct {
 	err     error
 }
 
-func newFile(d *Dir, id string, h FSFile, size int64) *File {
-	f := &File{dir: d, id: id, h: h, size: size, syncing: make(chan struct{}, 1)}
+func newFile(id string, h FSFile, size int64) *File {
+	f := &File{id: id, h: h, size: size, syncing: make(chan struct{}, 1)}
 	if size > 0 {
 		f.writes = 1 // nobody knows whether it was ever synced
 	}
@@ -146,9 +145,8 @@ func (f *File) Seal() error {
 		return err
 	}
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.sealed = true
-	f.mu.Unlock()
-	f.dir.forget(f)
 	return nil
 }
 
@@ -253,6 +251,13 @@ func (f *File) isSealed() bool {
 	return f.sealed
 }
 
+// live says whether the file may still change.
+func (f *File) live() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.closed && !f.sealed
+}
+
 // dirty says whether there is something to sync.
 func (f *File) dirty() bool {
 	f.mu.Lock()
@@ -263,7 +268,7 @@ func (f *File) dirty() bool {
 // Reader reads one file while it may still grow.
 type Reader struct {
 	h    FSFile
-	live *File // nil if nobody wrote it when it was opened
+	file *File // nil if this process has not written it
 }
 
 // ReadAt reads as io.ReaderAt has it. Bytes from Size on may be there and
@@ -274,8 +279,8 @@ func (r *Reader) ReadAt(b []byte, off int64) (int, error) { return r.h.ReadAt(b,
 // any more, but for the head until the file is sealed. A file that nobody
 // writes is as large as it is on the disk.
 func (r *Reader) Size() (int64, error) {
-	if r.live != nil {
-		return r.live.Synced(), nil
+	if r.file != nil {
+		return r.file.Synced(), nil
 	}
 	info, err := r.h.Stat()
 	if err != nil {

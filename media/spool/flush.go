@@ -9,7 +9,8 @@ import (
 )
 
 // syncsAtOnce is how many files are synced at a time: the syncs of one file
-// system share its journal commits, and more than this gain nothing.
+// system share its journal commits, and more than this gain nothing. One
+// syncfs for all could not say whose bytes were lost.
 const syncsAtOnce = 16
 
 // Run syncs what has been appended, every SyncEvery, until ctx ends, and once

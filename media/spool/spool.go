@@ -27,6 +27,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -68,7 +69,7 @@ type Dir struct {
 	log     *slog.Logger
 
 	mu    sync.Mutex
-	files map[string]*File // those not sealed: being written, or abandoned
+	files map[string]*File // those this process has opened for writing and not removed
 
 	probing  sync.Mutex // guards what follows
 	probedAt time.Time
@@ -128,7 +129,7 @@ func (d *Dir) Create(fileID string) (*File, error) {
 	if err := d.fs.SyncDir(d.path); err != nil {
 		return nil, errors.Join(failure("sync spool folder", err), h.Close(), d.fs.Remove(name))
 	}
-	return d.add(fileID, newFile(d, fileID, h, 0))
+	return d.add(fileID, newFile(fileID, h, 0))
 }
 
 // Reopen opens a file that was left for mending it: by a crash, or by a Close
@@ -147,26 +148,17 @@ func (d *Dir) Reopen(fileID string) (*File, error) {
 	if err != nil {
 		return nil, errors.Join(failure("measure spool file", err), h.Close())
 	}
-	return d.add(fileID, newFile(d, fileID, h, info.Size()))
+	return d.add(fileID, newFile(fileID, h, info.Size()))
 }
 
 func (d *Dir) add(fileID string, f *File) (*File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if was := d.files[fileID]; was != nil && !was.isClosed() {
+	if was := d.files[fileID]; was != nil && was.live() {
 		return nil, errors.Join(reelvault.Errorf(reelvault.Conflict, "file %s is being written", fileID), f.h.Close())
 	}
 	d.files[fileID] = f
 	return f, nil
-}
-
-// forget drops f after its Seal: from now on the disk says all there is.
-func (d *Dir) forget(f *File) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.files[f.id] == f {
-		delete(d.files, f.id)
-	}
 }
 
 // Open opens a file for reading, while it is written or after. A missing one
@@ -177,13 +169,13 @@ func (d *Dir) Open(fileID string) (*Reader, error) {
 		return nil, err
 	}
 	d.mu.Lock()
-	live := d.files[fileID]
+	f := d.files[fileID]
 	d.mu.Unlock()
 	h, err := d.fs.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, failure("open spool file", err)
 	}
-	return &Reader{h: h, live: live}, nil
+	return &Reader{h: h, file: f}, nil
 }
 
 // Remove deletes a file. A missing one is no error, one that is being written
@@ -196,7 +188,7 @@ func (d *Dir) Remove(fileID string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if f := d.files[fileID]; f != nil && !f.isClosed() {
+	if f := d.files[fileID]; f != nil && f.live() {
 		return reelvault.Errorf(reelvault.Conflict, "file %s is being written", fileID)
 	}
 	if err := d.fs.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -208,24 +200,22 @@ func (d *Dir) Remove(fileID string) error {
 
 // Left lists the ids of the files there are, in ascending order.
 func (d *Dir) Left() ([]string, error) {
-	entries, err := d.fs.ReadDir(d.path)
+	entries, err := d.list()
 	if err != nil {
-		return nil, failure("list spool folder", err)
+		return nil, err
 	}
-	var ids []string
-	for _, e := range entries {
-		if validID(e.Name()) && e.Type().IsRegular() {
-			ids = append(ids, e.Name())
-		}
+	ids := make([]string, len(entries))
+	for i, e := range entries {
+		ids[i] = e.Name()
 	}
 	return ids, nil
 }
 
 // Usage counts what the folder holds and what room is left.
 func (d *Dir) Usage() (Usage, error) {
-	entries, err := d.fs.ReadDir(d.path)
+	entries, err := d.list()
 	if err != nil {
-		return Usage{}, failure("list spool folder", err)
+		return Usage{}, err
 	}
 	space, err := d.fs.Space(d.path)
 	if err != nil {
@@ -234,8 +224,8 @@ func (d *Dir) Usage() (Usage, error) {
 	u := Usage{Free: space.Free}
 	for _, e := range entries {
 		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) || !validID(e.Name()) {
-			continue // removed since, or not ours
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed since
 		}
 		if err != nil {
 			return Usage{}, failure("measure spool file", err)
@@ -244,6 +234,17 @@ func (d *Dir) Usage() (Usage, error) {
 		u.Bytes += info.Size()
 	}
 	return u, nil
+}
+
+// list gives the spool files of the folder, and nothing else that is there.
+func (d *Dir) list() ([]fs.DirEntry, error) {
+	entries, err := d.fs.ReadDir(d.path)
+	if err != nil {
+		return nil, failure("list spool folder", err)
+	}
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		return !validID(e.Name()) || !e.Type().IsRegular()
+	}), nil
 }
 
 // name gives the path of a file. Only UUIDs in their canonical form pass, so
