@@ -15,6 +15,10 @@ const (
 	// falling, as it does when a queue drains.
 	stillWindow = 3 * time.Second
 
+	// stillLeast is how long it must hold even if a report confirms it: the
+	// sender's wall clock might have been set just then.
+	stillLeast = 500 * time.Millisecond
+
 	// stillReports is how long it must hold if a report may still come that
 	// tells. Browsers send one every 5 s or more often.
 	stillReports = 12 * time.Second
@@ -166,9 +170,9 @@ func (t *Timeline) stoodStill(k *track, at, rise time.Duration) bool {
 	}
 	stood, known := k.reportsSay(rise)
 	switch {
-	case known && stood:
+	case known && stood && at-h.lateSince >= stillLeast:
 		return true
-	case !known && at-h.lateSince < window:
+	case known && stood || !known && at-h.lateSince < window:
 		return false
 	case !known && h.rest >= h.early-stillFall && (rise >= longestQueue || !t.othersLate(k, at)):
 		return true
@@ -193,7 +197,7 @@ func (k *track) reportsSay(rise time.Duration) (stood, known bool) {
 	if h.reportsThen == 0 || k.report.number == h.reportsThen {
 		return false, false
 	}
-	return (k.report.ahead() - h.ntpBefore - rise).Abs() < rise/2, true
+	return (k.report.ahead() - h.ntpBefore - rise).Abs() < rise/4, true
 }
 
 // pathWasOpen says that another track's packets came all the time.

@@ -278,8 +278,8 @@ func TestNewMaster(t *testing.T) {
 	h.place(v, 0, 0)
 	h.place(w, 0, 62500*time.Microsecond)
 	a := h.AddTrack(0, true)
-	h.arrive(a, 0, 0)
-	h.place(a, 0, 0)
+	h.arrive(a, 0, 30*mil)
+	h.place(a, 0, 30*mil)
 	for i := uint32(1); i < 9; i++ {
 		h.arrive(w, 90_000*i, time.Duration(i)*sec)
 		h.place(w, 90_000*i, time.Duration(i)*sec+62500*time.Microsecond)
