@@ -190,6 +190,17 @@ func TestReopen(t *testing.T) {
 	must(t, r.Close())
 }
 
+// A sealed file may be removed before its owner has let go of it.
+func TestRemoveSealed(t *testing.T) {
+	d := open(t, "/spool", spool.Config{FS: newDisk()})
+	f := create(t, d)
+	wantKind(t, d.Remove(f.ID()), reelvault.Conflict)
+	must(t, f.Seal())
+	must(t, d.Remove(f.ID()))
+	must(t, f.Close())
+	wantLeft(t, d)
+}
+
 // A file that was closed without Seal is left as it is: readers see what was
 // synced of it, and it may be mended.
 func TestAbandoned(t *testing.T) {
