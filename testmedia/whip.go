@@ -1,7 +1,6 @@
 package testmedia
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/pion/interceptor"
@@ -23,7 +23,7 @@ import (
 // Target is a WHIP endpoint of any server.
 type Target struct {
 	URL   string
-	Token string // bearer, or empty
+	Token string  // bearer, or empty
 	Loss  float64 // of the packets that leave, retransmissions too
 }
 
@@ -126,36 +126,43 @@ func (p *Peer) negotiate(ctx context.Context) error {
 		return fmt.Errorf("make offer: %w", err)
 	}
 	gathered := pion.GatheringCompletePromise(p.pc)
-	if err := p.pc.SetLocalDescription(offer); err != nil {
+	if err = p.pc.SetLocalDescription(offer); err != nil {
 		return fmt.Errorf("set offer: %w", err)
 	}
 	<-gathered
-	response, body, err := p.request(ctx, http.MethodPost, p.target.URL, []byte(p.pc.LocalDescription().SDP))
+	a, err := p.request(ctx, http.MethodPost, p.target.URL, p.pc.LocalDescription().SDP)
 	if err != nil {
 		return err
 	}
-	if response.StatusCode != http.StatusCreated {
-		return fmt.Errorf("post offer: %s: %s", response.Status, bytes.TrimSpace(body))
+	if a.code != http.StatusCreated {
+		return fmt.Errorf("post offer: %d: %s", a.code, a.body)
 	}
 	base, err := url.Parse(p.target.URL)
 	if err != nil {
 		return fmt.Errorf("parse target: %w", err)
 	}
-	location, err := base.Parse(response.Header.Get("Location"))
+	location, err := base.Parse(a.header.Get("Location"))
 	if err != nil {
 		return fmt.Errorf("parse location: %w", err)
 	}
 	p.location = location.String()
-	if err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: string(body)}); err != nil {
+	if err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: a.body + "\r\n"}); err != nil {
 		return fmt.Errorf("set answer: %w", err)
 	}
 	return nil
 }
 
-func (p *Peer) request(ctx context.Context, method, target string, body []byte) (*http.Response, []byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+// answer is a server's answer to a request.
+type answer struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+func (p *Peer) request(ctx context.Context, method, target, body string) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
 	if err != nil {
-		return nil, nil, fmt.Errorf("make request: %w", err)
+		return answer{}, fmt.Errorf("make request: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/sdp")
 	if p.target.Token != "" {
@@ -163,11 +170,11 @@ func (p *Peer) request(ctx context.Context, method, target string, body []byte) 
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
-	answer, err := io.ReadAll(response.Body)
-	return response, answer, err
+	text, err := io.ReadAll(response.Body)
+	return answer{code: response.StatusCode, header: response.Header, body: strings.TrimSpace(string(text))}, err
 }
 
 // Send sends at the times that sent says, from now on, and gives how many
@@ -214,9 +221,9 @@ func (p *Peer) Vanish() error { return p.pc.Close() }
 
 // Close says goodbye (RFC 9725, section 4.2) and closes the connection.
 func (p *Peer) Close(ctx context.Context) error {
-	response, body, err := p.request(ctx, http.MethodDelete, p.location, nil)
-	if err == nil && response.StatusCode >= http.StatusMultipleChoices {
-		err = fmt.Errorf("delete connection: %s: %s", response.Status, bytes.TrimSpace(body))
+	a, err := p.request(ctx, http.MethodDelete, p.location, "")
+	if err == nil && a.code >= http.StatusMultipleChoices {
+		err = fmt.Errorf("delete connection: %d: %s", a.code, a.body)
 	}
 	return errors.Join(err, p.pc.Close())
 }

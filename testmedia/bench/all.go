@@ -2,17 +2,19 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/reelvault/reelvault/testmedia/node"
 )
 
 type allCmd struct {
@@ -29,17 +31,18 @@ const warmUp = 5 * time.Second
 const streams = 2
 
 // Run implements kong's command.
-func (a *allCmd) Run(ctx context.Context) error {
+func (a *allCmd) Run(ctx context.Context) (err error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	b := &bench{allCmd: a, dir: dir, self: filepath.Join(dir, "bench"), product: filepath.Join(dir, "reelvault")}
-	for program, source := range map[string]string{b.self: "./testmedia/bench", b.product: "./cmd/reelvault"} {
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, source).CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w: %s", source, err, out)
-		}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	b := &bench{allCmd: a, dir: dir, self: filepath.Join(dir, "bench")}
+	if out, failed := exec.CommandContext(ctx, "go", "build", "-o", b.self, "./testmedia/bench").CombinedOutput(); failed != nil {
+		return fmt.Errorf("build bench: %w: %s", failed, out)
+	}
+	if b.product, err = node.Build(ctx, dir); err != nil {
+		return err
 	}
 	if err := b.cost(ctx); err != nil {
 		return err
@@ -52,8 +55,12 @@ func (a *allCmd) Run(ctx context.Context) error {
 
 type bench struct {
 	*allCmd
+
 	dir, self, product string
 }
+
+// folder makes an empty folder for a node.
+func (b *bench) folder() (string, error) { return os.MkdirTemp(b.dir, "node") }
 
 // figures are one measurement of one server.
 type figures struct {
@@ -68,88 +75,111 @@ type figures struct {
 func (b *bench) cost(ctx context.Context) error {
 	var ours, floor []figures
 	for range b.Rounds {
-		f, err := b.measure(ctx, b.startDiscard)
+		discarding, err := b.startFloor(ctx)
+		if err != nil {
+			return fmt.Errorf("start discard: %w", err)
+		}
+		f, err := b.measure(ctx, discarding)
 		if err != nil {
 			return fmt.Errorf("measure discard: %w", err)
 		}
 		floor = append(floor, f)
-		if f, err = b.measure(ctx, b.startProduct); err != nil {
+		recording, err := b.startProduct(ctx)
+		if err != nil {
+			return fmt.Errorf("start reelvault: %w", err)
+		}
+		if f, err = b.measure(ctx, recording); err != nil {
 			return fmt.Errorf("measure reelvault: %w", err)
 		}
 		ours = append(ours, f)
 	}
-	w := os.Stdout
-	fmt.Fprintf(w, "\n%d publishers of 1 Mbit/s VP8 and Opus, %v, %d rounds\n\n", b.Publishers, b.For, b.Rounds)
-	fmt.Fprintln(w, "| server | CPU-ms a stream-second, median (range) | peak memory, MiB | packets sent | lost | latest, ms |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|")
 	var r []float64
 	for i := range ours {
 		r = append(r, ours[i].perStream/floor[i].perStream)
 	}
 	slices.Sort(r)
-	row(w, "pion, every packet discarded", floor)
-	row(w, "reelvault, recording", ours)
-	fmt.Fprintf(w, "\nratio, median (range): %.2f (%.2f-%.2f)\n", r[len(r)/2], r[0], r[len(r)-1])
-	return nil
+	_, err := fmt.Fprintf(os.Stdout, costTable, b.Publishers, b.For, b.Rounds,
+		row("pion, every packet discarded", floor), row("reelvault, recording", ours), r[len(r)/2], r[0], r[len(r)-1])
+	return err
 }
 
-func row(w io.Writer, name string, all []figures) {
-	slices.SortFunc(all, func(a, b figures) int { return int(1e6 * (a.perStream - b.perStream)) })
+const costTable = `
+%d publishers of 1 Mbit/s VP8 and Opus, %v, %d rounds
+
+| server | CPU-ms a stream-second, median (range) | peak memory, MiB | packets sent | lost | latest, ms |
+|---|---|---|---|---|---|
+%s
+%s
+
+ratio, median (range): %.2f (%.2f-%.2f)
+`
+
+func row(name string, all []figures) string {
+	slices.SortFunc(all, func(a, b figures) int { return cmp.Compare(a.perStream, b.perStream) })
 	m := all[len(all)/2]
-	lost, late := 0, 0.0
+	lost, late, peak := 0, 0.0, 0.0
 	for _, f := range all {
 		lost += f.sent - f.received
 		late = max(late, f.lateMS)
+		peak = max(peak, f.peakMiB)
 	}
-	fmt.Fprintf(w, "| %s | %.2f (%.2f-%.2f) | %.0f | %d | %d | %.1f |\n",
-		name, m.perStream, all[0].perStream, all[len(all)-1].perStream, m.peakMiB, m.sent, lost, late)
+	return fmt.Sprintf("| %s | %.2f (%.2f-%.2f) | %.0f | %d | %d | %.1f |",
+		name, m.perStream, all[0].perStream, all[len(all)-1].perStream, peak, m.sent, lost, late)
 }
 
-// measure starts a server, publishes to it, and watches its process.
-func (b *bench) measure(ctx context.Context, start func(context.Context) (*server, error)) (figures, error) {
-	s, err := start(ctx)
-	if err != nil {
-		return figures{}, err
-	}
-	defer s.stop()
+// measure publishes to a server, watches its process, and stops it.
+func (b *bench) measure(ctx context.Context, s server) (figures, error) {
 	var f figures
 	report, err := b.load(ctx, s, warmUp+b.For+warmUp/2, func() error {
 		if err := wait(ctx, warmUp); err != nil {
 			return err
 		}
-		before, began := s.cpu(), time.Now()
-		if err := wait(ctx, b.For); err != nil {
-			return err
-		}
-		used, took := s.cpu()-before, time.Since(began)
+		used, took, err := processorTime(s, func() error { return wait(ctx, b.For) })
 		f.perStream = float64(used.Microseconds()) / 1000 / took.Seconds() / float64(streams*b.Publishers)
-		return nil
+		return err
 	})
 	if err != nil {
-		return f, err
+		return f, errors.Join(err, s.stop())
 	}
 	f.sent, f.lateMS = report.Packets, report.LateMS
-	f.peakMiB = s.peak()
+	if f.peakMiB, err = s.PeakMiB(); err != nil {
+		return f, errors.Join(err, s.stop())
+	}
 	f.received, err = s.received(ctx)
-	return f, err
+	return f, errors.Join(err, s.stop())
+}
+
+// processorTime gives what a server's process uses during a call, and how long
+// the call took.
+func processorTime(s server, during func() error) (used, took time.Duration, err error) {
+	before, err := s.CPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	if err = during(); err != nil {
+		return 0, 0, err
+	}
+	after, err := s.CPU()
+	return after - before, time.Since(began), err
 }
 
 // load runs the publishers in a process of their own, and during when they send.
-func (b *bench) load(ctx context.Context, s *server, length time.Duration, during func() error) (loadReport, error) {
+func (b *bench) load(ctx context.Context, s server, length time.Duration, during func() error) (loadReport, error) {
 	var report loadReport
 	args := []string{"load", "--publishers", fmt.Sprint(b.Publishers), "--for", length.String()}
-	for _, u := range s.whip {
+	for _, u := range s.addresses() {
 		args = append(args, "--whip", u)
 	}
 	cmd := exec.CommandContext(ctx, b.self, args...)
-	cmd.Env = append(os.Environ(), "WHIP_TOKEN="+s.token)
+	cmd.Env = append(os.Environ(), "WHIP_TOKEN="+s.token())
 	var out strings.Builder
 	cmd.Stdout = &out
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return report, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return report, err
 	}
 	lines := bufio.NewScanner(stderr)
@@ -177,14 +207,4 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// freePort asks the kernel for a port on loopback that nobody has.
-func freePort(ctx context.Context) (int, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port //nolint:errcheck // a TCP listener has a TCP address
-	return port, l.Close()
 }

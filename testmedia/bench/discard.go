@@ -40,14 +40,16 @@ func (d *discardCmd) Run(ctx context.Context) error {
 		}
 		w.Header().Set("Location", "/whip/peer")
 		w.WriteHeader(http.StatusCreated)
-		_, _ = io.WriteString(w, answer) //nolint:errcheck // the client's matter
+		_, _ = io.WriteString(w, answer)
 	})
 	mux.HandleFunc("DELETE /whip/peer", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET /packets", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, packets.Load()) })
+	mux.HandleFunc("GET /packets", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, packets.Load()) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	stopped := context.AfterFunc(ctx, func() { _ = server.Close() }) //nolint:errcheck // at the end
+	stopped := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stopped()
-	fmt.Fprintf(os.Stdout, "http://%s\n", listener.Addr())
+	if _, failed := fmt.Fprintf(os.Stdout, "http://%s\n", listener.Addr()); failed != nil {
+		return failed
+	}
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -66,13 +68,13 @@ func discard(r *http.Request, api *pion.API, packets *atomic.Uint64) (string, er
 	pc.OnTrack(func(track *pion.TrackRemote, _ *pion.RTPReceiver) {
 		buffer := make([]byte, 1500)
 		for {
-			if _, _, err := track.Read(buffer); err != nil {
+			if _, _, ended := track.Read(buffer); ended != nil {
 				return
 			}
 			packets.Add(1)
 		}
 	})
-	if err := pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeOffer, SDP: string(offer)}); err != nil {
+	if err = pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeOffer, SDP: string(offer)}); err != nil {
 		return "", errors.Join(err, pc.Close())
 	}
 	answer, err := pc.CreateAnswer(nil)
@@ -80,7 +82,7 @@ func discard(r *http.Request, api *pion.API, packets *atomic.Uint64) (string, er
 		return "", errors.Join(err, pc.Close())
 	}
 	gathered := pion.GatheringCompletePromise(pc)
-	if err := pc.SetLocalDescription(answer); err != nil {
+	if err = pc.SetLocalDescription(answer); err != nil {
 		return "", errors.Join(err, pc.Close())
 	}
 	<-gathered
