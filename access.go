@@ -1,6 +1,8 @@
 package reelvault
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"time"
@@ -124,7 +126,9 @@ type AuditEvent struct {
 	Detail      string // small JSON object, or empty
 }
 
-// Secret is a string that prints as [redacted] everywhere but in Reveal.
+// Secret is a string that prints as [redacted] everywhere but in Reveal. Keep
+// it in exported fields: fmt can't ask an unexported one how it prints, and
+// shows the string.
 type Secret string
 
 const redacted = "[redacted]"
@@ -140,8 +144,9 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// GoString implements fmt.GoStringer.
-func (s Secret) GoString() string { return s.String() }
+// Format implements fmt.Formatter. Without it a verb that is wrong for a string
+// would be reported with the secret itself.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // MarshalText implements encoding.TextMarshaler, and so JSON.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -50,11 +50,13 @@ type Error struct {
 	Location   string        // where in the input, such as "body.name" or "query.limit", or empty
 	RetryAfter time.Duration // for Limited and Unavailable, or zero
 	Cause      error
+
+	told bool // Message holds the cause's text
 }
 
-// Error gives the message and the cause.
+// Error gives the message and the cause, each once.
 func (e *Error) Error() string {
-	if e.Cause == nil {
+	if e.Cause == nil || e.told {
 		return e.Message
 	}
 	return e.Message + ": " + e.Cause.Error()
@@ -63,12 +65,13 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Errorf makes an Error of kind k. A %w verb sets the cause as fmt.Errorf
+// Errorf makes an Error of kind k. One %w verb sets the cause as fmt.Errorf
 // does, but its text then stays in Message: use it only for causes whose text
 // the person may read.
 func Errorf(k Kind, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Kind: k, Message: err.Error(), Cause: errors.Unwrap(err)}
+	cause := errors.Unwrap(err)
+	return &Error{Kind: k, Message: err.Error(), Cause: cause, told: cause != nil}
 }
 
 // KindOf gives the kind of the outermost Error in err's chain; Internal if
