@@ -1,7 +1,6 @@
 package webrtc_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -282,9 +281,9 @@ func FuzzOffer(f *testing.F) {
 		f.Fatalf("no recorded offers: %v", err)
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
+		text, readErr := os.ReadFile(file)
+		if readErr != nil {
+			f.Fatal(readErr)
 		}
 		f.Add(string(text))
 	}
@@ -293,7 +292,7 @@ func FuzzOffer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Cleanup(func() { _ = server.Close(context.Background()) })
+	f.Cleanup(func() { closeServer(f, server) })
 	allowed := []reelvault.Kind{reelvault.Invalid, reelvault.Unsupported, reelvault.TooLarge}
 	f.Fuzz(func(t *testing.T, text string) {
 		answer, err := server.Publish(t.Context(), guest, text)

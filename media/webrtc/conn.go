@@ -42,7 +42,8 @@ type conn struct {
 
 	ctx    context.Context //nolint:containedctx // the life of the connection; its cause is why it ended
 	cancel context.CancelCauseFunc
-	up     chan struct{} // receives when the media path is up
+	up     chan struct{} // closed when the media path is up
+	rise   sync.Once     // closes up
 	done   chan struct{} // closed when the connection has ended and is joined
 
 	signalling sync.Mutex // one PATCH at a time; guards what follows
@@ -56,7 +57,7 @@ type conn struct {
 func (s *Server) newConn(who media.Publisher, o *offer, kept []*section) *conn {
 	return &conn{
 		server: s, id: uuid.NewString(), who: who, offer: o, kept: kept,
-		up: make(chan struct{}, 1), done: make(chan struct{}),
+		up: make(chan struct{}), done: make(chan struct{}),
 		etag: newETag(), ufrag: o.ufrag, remotes: len(o.candidates),
 	}
 }
@@ -141,14 +142,16 @@ func (s *Server) settings(buffers bufferFactory) pion.SettingEngine {
 func (c *conn) stateChanged(state pion.PeerConnectionState) {
 	switch state {
 	case pion.PeerConnectionStateConnected:
-		select {
-		case c.up <- struct{}{}:
-		default:
-		}
+		c.rise.Do(func() { close(c.up) })
 	case pion.PeerConnectionStateFailed:
 		c.cancel(errors.New("the media path failed"))
 	case pion.PeerConnectionStateClosed:
-		c.cancel(errGoodbye) // DTLS close_notify (RFC 8827, section 6.5)
+		select {
+		case <-c.up:
+			c.cancel(errGoodbye) // DTLS close_notify (RFC 8827, section 6.5)
+		default:
+			c.cancel(errors.New("the handshake failed"))
+		}
 	default:
 	}
 }

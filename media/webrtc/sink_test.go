@@ -27,14 +27,17 @@ func serve(t *testing.T, sink media.Sink, change ...func(*webrtc.Config)) *webrt
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Close(ctx); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
+	t.Cleanup(func() { closeServer(t, s) })
 	return s
+}
+
+func closeServer(tb testing.TB, s *webrtc.Server) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.Close(ctx); err != nil {
+		tb.Errorf("Close: %v", err)
+	}
 }
 
 // sink records what a server delivers.
@@ -63,6 +66,13 @@ func (s *sink) change(f func()) {
 	f()
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+// look runs f while nothing is delivered.
+func (s *sink) look(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
 }
 
 // await waits until ok says true, asking again after each change.

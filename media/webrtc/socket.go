@@ -62,7 +62,14 @@ func openSockets(ctx context.Context, hosts []string, port int) (*sockets, error
 	return s, nil
 }
 
-func (s *sockets) close() error { return errors.Join(s.udp.Close(), s.tcp.Close()) }
+// close may be called again.
+func (s *sockets) close() error {
+	err := errors.Join(s.udp.Close(), s.tcp.Close())
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
 
 func resolveHosts(ctx context.Context, hosts []string) ([]netip.Addr, error) {
 	var list []netip.Addr

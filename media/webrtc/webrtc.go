@@ -146,7 +146,7 @@ func (s *Server) Port() int { return s.sockets.port }
 
 // Close refuses new connections, ends all there are as shut down, and returns
 // when every goroutine has ended, or when ctx does, with its error; the rest
-// then ends on its own.
+// then ends on its own. A second Close waits for the same.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
