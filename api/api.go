@@ -80,8 +80,8 @@ func (c Config) validate() error {
 	return nil
 }
 
-// Server answers HTTP requests. It keeps limits and merged audit events in
-// bounded tables and nothing else.
+// Server answers HTTP requests. It keeps limits, merged audit events and the
+// answers of idempotent requests in bounded tables and nothing else.
 type Server struct {
 	Config
 	log     *slog.Logger
@@ -96,7 +96,8 @@ type Server struct {
 	signIns     *limiter
 	failures    *limiter
 
-	served *table[*once] // which media tickets have their audit event
+	served  *table[*once] // which media tickets have their audit event
+	answers *answers      // by Idempotency-Key
 
 	homeMu sync.Mutex
 	home   string // id of the default tenant, once known; guarded by homeMu
@@ -118,6 +119,7 @@ func New(c Config) (*Server, error) {
 		signIns:     newLimiter("tries to sign in", c.Limits.SignIns),
 		failures:    newLimiter("requests without a valid credential", c.Limits.Failures),
 		served:      newTable[*once](servedTickets),
+		answers:     newAnswers(),
 	}
 	if c.PublicURL != nil {
 		if err := s.cross.AddTrustedOrigin(c.PublicURL.Scheme + "://" + c.PublicURL.Host); err != nil {

@@ -27,8 +27,9 @@ const csrfHeader = "X-CSRF-Token"
 type caller struct {
 	reelvault.Principal
 	credential reelvault.Credential
-	cookie     string // the secret of a cookie sign-in, else empty
+	secret     string // of the credential, as it was shown
 	address    string
+	keys       []string // of the Idempotency-Key header
 	operation  string
 	target     string
 }
@@ -98,7 +99,7 @@ func (s *Server) identifyBearer(ctx context.Context, header string, c *caller) e
 	if cred.FileID != "" {
 		return errNoCredential() // tickets for bytes are good in /media only
 	}
-	c.credential = cred
+	c.credential, c.secret = cred, secret
 	c.Principal = reelvault.Principal{TenantID: cred.TenantID, ID: cred.ID, Name: cred.Name, Scopes: cred.Scopes}
 	return nil
 }
@@ -115,7 +116,7 @@ func (s *Server) identifyCookie(ctx context.Context, secret string, c *caller) e
 	if err != nil {
 		return err
 	}
-	c.credential, c.cookie = cred, secret
+	c.credential, c.secret = cred, secret
 	c.Principal = reelvault.Principal{TenantID: p.TenantID, ID: p.ID, Name: p.Name, Scopes: p.Scopes}
 	return nil
 }
@@ -149,7 +150,7 @@ func (s *Server) checkForgery(r *http.Request, c *caller) error {
 	if err := s.checkOrigin(r); err != nil {
 		return err
 	}
-	want := csrfToken(c.cookie)
+	want := csrfToken(c.secret)
 	if subtle.ConstantTimeCompare([]byte(r.Header.Get(csrfHeader)), []byte(want)) != 1 {
 		return reelvault.Errorf(reelvault.Forbidden, "the %s header is missing or wrong", csrfHeader)
 	}
@@ -168,7 +169,7 @@ func (s *Server) renewCookie(w http.ResponseWriter, r *http.Request, c *caller) 
 		return
 	}
 	c.credential.ExpiresAt = until
-	http.SetCookie(w, s.newCookie(c.cookie, cookieLife))
+	http.SetCookie(w, s.newCookie(c.secret, cookieLife))
 }
 
 // cookieName gives the name of the sign-in cookie. The __Host- prefix makes

@@ -54,7 +54,7 @@ func (s *Server) describe(ctx context.Context, c *caller) (me, error) {
 	}
 	switch c.credential.Kind {
 	case reelvault.CredentialCookie:
-		v.Principal.Kind, v.CSRFToken = "person", csrfToken(c.cookie)
+		v.Principal.Kind, v.CSRFToken = "person", csrfToken(c.secret)
 	case reelvault.CredentialTicket:
 		v.Principal.Kind = "ticket"
 	default:

@@ -23,6 +23,7 @@ type rule struct {
 	tickets  []reelvault.Purpose // tickets that are taken, each in its own session only
 	target   string              // the kind of thing that {id} names, for the audit log
 	cross    bool                // pages of other origins may call it (RFC 9725, section 4.2)
+	once     bool                // takes an Idempotency-Key
 }
 
 // The tickets that are good for what the Recordings tab does, and for
@@ -45,30 +46,30 @@ var rules = map[string]rule{
 	"signOut": {signedIn: true},
 	"getMe":   {signedIn: true},
 
-	"createTenant":      {scopes: []reelvault.Scope{reelvault.ScopeSystem}},
+	"createTenant":      {scopes: []reelvault.Scope{reelvault.ScopeSystem}, once: true},
 	"listTenants":       {scopes: []reelvault.Scope{reelvault.ScopeSystem}},
 	"getTenant":         {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin, reelvault.ScopeSystem}, target: "tenant"},
 	"updateTenant":      {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin, reelvault.ScopeSystem}, target: "tenant"},
-	"createTenantToken": {scopes: []reelvault.Scope{reelvault.ScopeSystem}, target: "tenant"},
+	"createTenantToken": {scopes: []reelvault.Scope{reelvault.ScopeSystem}, target: "tenant", once: true},
 
-	"createToken": {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin}},
+	"createToken": {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin}, once: true},
 	"listTokens":  {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin}},
 	"deleteToken": {scopes: []reelvault.Scope{reelvault.ScopeTenantAdmin}, target: "token"},
 	"listAudit":   {scopes: []reelvault.Scope{reelvault.ScopeAuditRead}},
 
-	"createSession": {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}},
+	"createSession": {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}, once: true},
 	"listSessions":  {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}},
 	"getSession":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "session"},
-	"endSession":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}, target: "session"},
+	"endSession":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}, target: "session", once: true},
 	"createTicket": {scopes: []reelvault.Scope{
 		reelvault.ScopeIngest, reelvault.ScopeRecordingsWatch, reelvault.ScopeSessionsRead,
-	}, target: "session"},
+	}, target: "session", once: true},
 
 	"listRecordings":  {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "session"},
 	"getRecording":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "recording"},
-	"pauseRecording":  {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording"},
-	"resumeRecording": {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording"},
-	"stopRecording":   {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording"},
+	"pauseRecording":  {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording", once: true},
+	"resumeRecording": {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording", once: true},
+	"stopRecording":   {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording", once: true},
 	"deleteRecording": {scopes: []reelvault.Scope{reelvault.ScopeRecordingsDelete}, target: "recording"},
 
 	"whipPublish": {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: publishTickets, target: "session", cross: true},
@@ -87,7 +88,7 @@ const (
 
 // register adds an operation with its rule. An operation without one panics:
 // that is a mistake of ours, found at the first start.
-func register[I, O any](s *Server, api huma.API, op huma.Operation, handle func(context.Context, *caller, *I) (*O, error)) {
+func register[I, O any](s *Server, api huma.API, op huma.Operation, handle handler[I, O]) {
 	r, ok := rules[op.OperationID]
 	if !ok {
 		panic("operation " + op.OperationID + " has no rule")
@@ -96,6 +97,10 @@ func register[I, O any](s *Server, api huma.API, op huma.Operation, handle func(
 	op.BodyReadTimeout = bodyReadTimeout
 	op.Middlewares = append(op.Middlewares, s.guard(op.OperationID, r))
 	documentRule(api.OpenAPI(), &op, r)
+	if r.once {
+		documentKey(&op)
+		handle = onlyOnce(s, handle)
+	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		c := callerOf(ctx)
 		out, err := handle(ctx, c, in)
@@ -115,6 +120,7 @@ func (s *Server) guard(operation string, r rule) func(huma.Context, func(huma.Co
 			allowOrigins(w.Header())
 		}
 		c := &caller{address: addressOf(req.Context()), operation: operation, target: targetOf(r, req)}
+		c.keys = req.Header.Values(idempotencyHeader)
 		err := s.admit(w, req, r, c)
 		if err == nil {
 			err = checkQuery(req.URL.RawQuery)

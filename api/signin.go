@@ -64,12 +64,12 @@ func (s *Server) signIn(ctx context.Context, c *caller, in *signInInput) (*signI
 	if err = s.Catalog.CreateCredentials(ctx, []reelvault.Credential{cred}); err != nil {
 		return nil, err
 	}
-	c.credential, c.cookie = cred, secret.Reveal()
+	c.credential, c.secret = cred, secret.Reveal()
 	v, err := s.describe(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return &signInOutput{SetCookie: s.newCookie(c.cookie, cookieLife).String(), Body: v}, nil
+	return &signInOutput{SetCookie: s.newCookie(c.secret, cookieLife).String(), Body: v}, nil
 }
 
 func (s *Server) signOut(ctx context.Context, c *caller, _ *struct{}) (*signOutOutput, error) {
