@@ -197,14 +197,15 @@ func (a *Archive) sweep(ctx context.Context, q *queue) {
 	}
 }
 
-// row gives what the catalog has of a file now.
+// row gives what the catalog has of a file now. A file of a deleted recording
+// counts as not found.
 func (a *Archive) row(ctx context.Context, id string) (reelvault.File, error) {
 	r, err := a.catalog.RecordingOfFile(ctx, id)
 	if err != nil {
 		return reelvault.File{}, err
 	}
 	for _, f := range r.Files {
-		if f.ID == id {
+		if f.ID == id && r.State != reelvault.RecordingDeleted {
 			return f, nil
 		}
 	}

@@ -27,7 +27,7 @@ func (a *Archive) work(ctx context.Context, j job) result {
 	case eraseFile:
 		r.done, r.err = true, w.erase(ctx)
 	case removeSpool:
-		r.done, r.err = true, a.spool.Remove(j.file.ID)
+		r.done, r.err = true, w.dropSpool()
 	}
 	r.stored = w.stored
 	return r
@@ -40,9 +40,21 @@ type worker struct {
 	stored bool // the store took or gave bytes
 }
 
-// store does what can be done for a file now. It gives true when nothing is
-// left to do.
+// store does what can be done for a file now, as its row is now: the queue's is
+// of the last scan, and a commit whose reply was lost may have come since. It
+// gives true when nothing is left to do.
 func (w *worker) store(ctx context.Context) (bool, error) {
+	f, err := w.row(ctx, w.file.ID)
+	if reelvault.KindOf(err) == reelvault.NotFound {
+		return true, nil // deleted: the next scan finds what to erase
+	}
+	if err != nil {
+		return false, fmt.Errorf("look up file: %w", err)
+	}
+	w.file = f
+	if f.Durability == reelvault.Verified {
+		return true, w.dropSpool()
+	}
 	spool, err := w.spool.Open(w.file.ID)
 	if err != nil && !w.file.Sealed && reelvault.KindOf(err) == reelvault.NotFound {
 		return false, nil // announced, and not written yet
@@ -62,6 +74,14 @@ func (w *worker) store(ctx context.Context) (bool, error) {
 		return false, reelvault.Errorf(reelvault.Internal, "the spool file has %d bytes, the sealed file %d", size, w.file.Bytes)
 	}
 	return true, w.finish(ctx, spool)
+}
+
+// dropSpool removes the spool file of a verified file.
+func (w *worker) dropSpool() error {
+	if err := w.spool.Remove(w.file.ID); err != nil {
+		return fmt.Errorf("remove spool file: %w", err)
+	}
+	return nil
 }
 
 // grow sends the parts that are whole by now.

@@ -90,10 +90,7 @@ func (w *worker) finish(ctx context.Context, spool SpoolReader) error {
 		return fmt.Errorf("commit verified file: %w", err)
 	}
 	w.countVerified()
-	if err := w.spool.Remove(w.file.ID); err != nil {
-		return fmt.Errorf("remove spool file: %w", err)
-	}
-	return nil
+	return w.dropSpool()
 }
 
 // object gives the file's object, committed as stored: the one that the
@@ -208,9 +205,6 @@ func (w *worker) dropUpload(ctx context.Context) error {
 	}
 	if id == "" {
 		return nil
-	}
-	if err := w.blobs.Abort(ctx, Upload{Key: w.file.Key, ID: id}); err != nil {
-		return fmt.Errorf("drop upload: %w", err)
 	}
 	return w.forget(ctx, id)
 }

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,6 +55,7 @@ func Blobs(t *testing.T, open func(t *testing.T) storage.Blobs) {
 
 // What was put is found under its key and read back, an empty object, too.
 func putAndRead(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	for name, want := range map[string][]byte{
 		"a":               Bytes(1, 1),
 		"folder/b.webm":   Bytes(2, 70_000),
@@ -74,6 +73,7 @@ func putAndRead(t *testing.T, b storage.Blobs) {
 // The same bytes again are the same object; others are refused and change
 // nothing.
 func putRepeatable(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	want := Bytes(1, 5000)
 	o := put(t, b, "k", want)
 	if again := put(t, b, "k", want); again != o {
@@ -88,6 +88,7 @@ func putRepeatable(t *testing.T, b storage.Blobs) {
 
 // A source with fewer bytes than announced stores nothing.
 func putShort(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	_, err := b.Put(t.Context(), "k", bytes.NewReader(Bytes(1, 10)), 11)
 	expectRefusal(t, "Put", err, reelvault.Invalid)
 	_, err = b.Put(t.Context(), "k", bytes.NewReader(nil), storage.PartSize+1)
@@ -99,6 +100,7 @@ func putShort(t *testing.T, b storage.Blobs) {
 // Of many that put other bytes under one key, one wins; who has the winner's
 // bytes succeeds with it.
 func putRace(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	const writers = 8
 	objects, errs := make([]storage.Object, writers), make([]error, writers)
 	contents := [][]byte{Bytes(0, 20_000), Bytes(1, 20_000)}
@@ -134,6 +136,7 @@ func putRace(t *testing.T, b storage.Blobs) {
 // No method takes a key that could mean something outside the store, or
 // something else in another store.
 func hostileKeys(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	for _, key := range []string{
 		"", "/", "/etc/passwd", "..", "../x", "a/../b", "a/..", ".", "./a", "a/./b", "a//b", "a/", "a\\b", "C:\\x",
 		"a\x00b", "a\nb", "a b", "a%2e%2e", "a?versionId=1", "é", "\u202egpj", "a/.hidden", strings.Repeat("a", 256), strings.Repeat("a/", 512) + "b",
@@ -160,6 +163,7 @@ func hostileKeys(t *testing.T, b storage.Blobs) {
 // What isn't there is NotFound to who wants it, and no error to who wants it
 // gone.
 func missing(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	o := storage.Object{Key: "folder/none", Size: 1}
 	_, err := b.Stat(t.Context(), o.Key, "")
 	expectRefusal(t, "Stat", err, reelvault.NotFound)
@@ -184,6 +188,7 @@ func missing(t *testing.T, b storage.Blobs) {
 
 // Parts come in any order and make one object, which nobody sees before.
 func uploadParts(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	want := Bytes(1, 2*storage.PartSize+tail)
 	u := begin(t, b, "folder/k")
 	parts := make([]storage.Part, 3)
@@ -202,6 +207,7 @@ func uploadParts(t *testing.T, b storage.Blobs) {
 // The same number again replaces the part: the last one counts, in the middle
 // and at the end, where it may be shorter.
 func partReplaced(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	want := Bytes(1, storage.PartSize+tail)
 	u := begin(t, b, "k")
 	putPart(t, b, u, 1, Bytes(2, storage.PartSize))
@@ -213,6 +219,7 @@ func partReplaced(t *testing.T, b storage.Blobs) {
 // A Complete whose reply was lost may be asked for again: same object, no
 // second version.
 func completeRepeatable(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	want := Bytes(1, storage.PartSize+tail)
 	u := begin(t, b, "k")
 	parts := []storage.Part{putPart(t, b, u, 1, part(want, 1)), putPart(t, b, u, 2, part(want, 2))}
@@ -225,6 +232,7 @@ func completeRepeatable(t *testing.T, b storage.Blobs) {
 
 // Parts that can't make the object are refused, and the right ones still can.
 func completeWrong(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	want := Bytes(1, storage.PartSize+tail)
 	u := begin(t, b, "k")
 	_, err := b.PutPart(t.Context(), u, 0, bytes.NewReader(want), 1)
@@ -263,6 +271,7 @@ func completeWrong(t *testing.T, b storage.Blobs) {
 
 // Complete does not overwrite an object with other bytes.
 func completeTaken(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	want := Bytes(1, tail)
 	u := begin(t, b, "k")
 	parts := []storage.Part{putPart(t, b, u, 1, Bytes(2, tail))}
@@ -279,6 +288,7 @@ func completeTaken(t *testing.T, b storage.Blobs) {
 
 // A second upload of a key drops the first.
 func beginAgain(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	want := Bytes(1, tail)
 	first := begin(t, b, "k")
 	putPart(t, b, first, 1, Bytes(2, tail))
@@ -293,6 +303,7 @@ func beginAgain(t *testing.T, b storage.Blobs) {
 
 // What is aborted leaves nothing.
 func abort(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	u := begin(t, b, "k")
 	p := putPart(t, b, u, 1, Bytes(1, tail))
 	expectDone(t, "Abort", b.Abort(t.Context(), u))
@@ -308,6 +319,7 @@ func abort(t *testing.T, b storage.Blobs) {
 // Remove takes what it names, by version or altogether, and nothing beside it.
 // The key is free then.
 func remove(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	want := Bytes(1, tail)
 	beside := []storage.Object{put(t, b, "folder/k2", want), put(t, b, "folder/kk", want)}
 	for _, version := range []string{"its own", ""} {
@@ -336,6 +348,7 @@ func remove(t *testing.T, b storage.Blobs) {
 
 // A range is exactly what was asked for.
 func ranges(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	const size = 100_000
 	want := Bytes(1, size)
 	o := put(t, b, "k", want)
@@ -358,6 +371,7 @@ func ranges(t *testing.T, b storage.Blobs) {
 // An object that has another size than was stored never reads as if it were
 // whole.
 func wrongSizes(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	want := Bytes(1, tail)
 	for _, size := range []int64{tail - 1, tail + 1, 2 * tail} {
 		o := put(t, b, "k", want)
@@ -370,6 +384,7 @@ func wrongSizes(t *testing.T, b storage.Blobs) {
 
 // Who gives up is told so, and nothing is stored.
 func canceled(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := b.Put(ctx, "k", bytes.NewReader(Bytes(1, tail)), tail)
@@ -387,86 +402,8 @@ func canceled(t *testing.T, b storage.Blobs) {
 
 // A store that works says so, again and again.
 func check(t *testing.T, b storage.Blobs) {
+	t.Helper()
 	for range 2 {
 		expectDone(t, "Check", b.Check(t.Context()))
-	}
-}
-
-func put(t *testing.T, b storage.Blobs, key string, p []byte) storage.Object {
-	t.Helper()
-	o, err := b.Put(t.Context(), key, bytes.NewReader(p), int64(len(p)))
-	if err != nil {
-		t.Fatalf("Put(%q): %v", key, err)
-	}
-	return o
-}
-
-func begin(t *testing.T, b storage.Blobs, key string) storage.Upload {
-	t.Helper()
-	u, err := b.Begin(t.Context(), key)
-	if err != nil {
-		t.Fatalf("Begin(%q): %v", key, err)
-	}
-	return u
-}
-
-func putPart(t *testing.T, b storage.Blobs, u storage.Upload, number int, p []byte) storage.Part {
-	t.Helper()
-	part, err := b.PutPart(t.Context(), u, number, bytes.NewReader(p), int64(len(p)))
-	if err != nil {
-		t.Fatalf("PutPart(%d): %v", number, err)
-	}
-	return part
-}
-
-func complete(t *testing.T, b storage.Blobs, u storage.Upload, parts []storage.Part) storage.Object {
-	t.Helper()
-	o, err := b.Complete(t.Context(), u, parts)
-	if err != nil {
-		t.Fatalf("Complete: %v", err)
-	}
-	return o
-}
-
-// part gives the bytes of part number of p.
-func part(p []byte, number int) []byte {
-	return slices.Collect(slices.Chunk(p, storage.PartSize))[number-1]
-}
-
-func read(ctx context.Context, b storage.Blobs, o storage.Object, off, n int64) ([]byte, error) {
-	r, err := b.Open(ctx, o, off, n)
-	if err != nil {
-		return nil, err
-	}
-	p, err := io.ReadAll(r)
-	return p, errors.Join(err, r.Close())
-}
-
-// expect reads o back, finds it by its version, and finds it to be want.
-func expect(t *testing.T, b storage.Blobs, o storage.Object, want []byte) {
-	t.Helper()
-	got, err := read(t.Context(), b, o, 0, -1)
-	if err != nil {
-		t.Errorf("read %q: %v", o.Key, err)
-	} else if !bytes.Equal(got, want) {
-		t.Errorf("read %q: %d bytes that are not the %d stored", o.Key, len(got), len(want))
-	}
-	found, err := b.Stat(t.Context(), o.Key, o.Version)
-	if err != nil || found != o {
-		t.Errorf("Stat(%q) = %+v, %v, want %+v", o.Key, found, err, o)
-	}
-}
-
-func expectDone(t *testing.T, what string, err error) {
-	t.Helper()
-	if err != nil {
-		t.Errorf("%s: %v", what, err)
-	}
-}
-
-func expectRefusal(t *testing.T, what string, err error, want reelvault.Kind) {
-	t.Helper()
-	if err == nil || reelvault.KindOf(err) != want {
-		t.Errorf("%.60q: %v (kind %v), want kind %v", what, err, reelvault.KindOf(err), want)
 	}
 }

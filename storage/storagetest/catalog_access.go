@@ -26,6 +26,7 @@ var auditTests = []catalogTest{
 }
 
 func personComesBack(t *testing.T, w *world) {
+	t.Helper()
 	want := reelvault.Person{
 		ID: newID(), TenantID: w.ours.ID, Name: "Zdeněk", Scopes: reelvault.Scopes, CreatedAt: w.now.Add(time.Second),
 	}
@@ -52,6 +53,7 @@ func personComesBack(t *testing.T, w *world) {
 }
 
 func credentialComesBack(t *testing.T, w *world) {
+	t.Helper()
 	person := reelvault.Person{ID: newID(), TenantID: w.ours.ID, CreatedAt: w.now}
 	ok(t, w.CreatePerson(t.Context(), person))
 	token := w.credential(reelvault.CredentialToken)
@@ -93,6 +95,7 @@ func credentialComesBack(t *testing.T, w *world) {
 }
 
 func credentialsAllOrNone(t *testing.T, w *world) {
+	t.Helper()
 	first := w.credential(reelvault.CredentialToken)
 	ok(t, w.CreateCredentials(t.Context(), []reelvault.Credential{first}))
 	hash, id := w.credential(reelvault.CredentialToken), w.credential(reelvault.CredentialLink)
@@ -107,6 +110,7 @@ func credentialsAllOrNone(t *testing.T, w *world) {
 }
 
 func credentialTenancy(t *testing.T, w *world) {
+	t.Helper()
 	person := reelvault.Person{ID: newID(), TenantID: w.theirs.ID, CreatedAt: w.now}
 	ok(t, w.CreatePerson(t.Context(), person))
 	session := w.session(t, w.theirs, reelvault.Session{})
@@ -125,6 +129,7 @@ func credentialTenancy(t *testing.T, w *world) {
 }
 
 func consumeRace(t *testing.T, w *world) {
+	t.Helper()
 	link := w.credential(reelvault.CredentialLink)
 	ok(t, w.CreateCredentials(t.Context(), []reelvault.Credential{link}))
 	const rivals = 32
@@ -147,6 +152,7 @@ func consumeRace(t *testing.T, w *world) {
 }
 
 func consumeRules(t *testing.T, w *world) {
+	t.Helper()
 	link := w.credential(reelvault.CredentialLink)
 	ok(t, w.CreateCredentials(t.Context(), []reelvault.Credential{link}))
 	_, err := w.Consume(t.Context(), reelvault.CredentialToken, link.Hash, w.now)
@@ -160,6 +166,7 @@ func consumeRules(t *testing.T, w *world) {
 }
 
 func prolong(t *testing.T, w *world) {
+	t.Helper()
 	ticket, eternal, ended := w.credential(reelvault.CredentialTicket), w.credential(reelvault.CredentialTicket), w.credential(reelvault.CredentialTicket)
 	eternal.ExpiresAt, ended.ExpiresAt = time.Time{}, w.now.Add(-time.Hour)
 	ok(t, w.CreateCredentials(t.Context(), []reelvault.Credential{ticket, eternal, ended}))
@@ -186,6 +193,7 @@ func prolong(t *testing.T, w *world) {
 }
 
 func revoke(t *testing.T, w *world) {
+	t.Helper()
 	token, other := w.credential(reelvault.CredentialToken), w.credential(reelvault.CredentialToken)
 	tab, play := w.credential(reelvault.CredentialTicket), w.credential(reelvault.CredentialTicket)
 	others, cookie := w.credential(reelvault.CredentialTicket), w.credential(reelvault.CredentialCookie)
@@ -207,6 +215,7 @@ func revoke(t *testing.T, w *world) {
 }
 
 func removeExpired(t *testing.T, w *world) {
+	t.Helper()
 	early, late, eternal := w.credential(reelvault.CredentialCookie), w.credential(reelvault.CredentialCookie), w.credential(reelvault.CredentialCookie)
 	late.ExpiresAt, eternal.ExpiresAt = w.now.Add(2*time.Hour), time.Time{}
 	ok(t, w.CreateCredentials(t.Context(), []reelvault.Credential{early, late, eternal}))
@@ -217,6 +226,7 @@ func removeExpired(t *testing.T, w *world) {
 }
 
 func auditListed(t *testing.T, w *world) {
+	t.Helper()
 	var want []reelvault.AuditEvent
 	for i := range 7 {
 		e := reelvault.AuditEvent{

@@ -29,6 +29,7 @@ func (w *world) files(t *testing.T, r reelvault.Recording) []reelvault.File {
 }
 
 func fileSaved(t *testing.T, w *world) {
+	t.Helper()
 	r := w.recording(t, w.ours, reelvault.RecordingRunning)
 	f := reelvault.File{
 		ID: newID(), RecordingID: r.ID, Container: reelvault.WebM, Durability: reelvault.Spooled, Key: "k/1.webm",
@@ -78,6 +79,7 @@ func fileSaved(t *testing.T, w *world) {
 }
 
 func recordingOfFile(t *testing.T, w *world) {
+	t.Helper()
 	for _, tenant := range []reelvault.Tenant{w.ours, w.theirs} {
 		r := w.recording(t, tenant, reelvault.RecordingReady)
 		f := w.file(t, r.ID)
@@ -91,6 +93,7 @@ func recordingOfFile(t *testing.T, w *world) {
 }
 
 func fileCommitted(t *testing.T, w *world) {
+	t.Helper()
 	steps := []reelvault.Durability{reelvault.Spooled, reelvault.Stored, reelvault.Verified}
 	for from, first := range steps {
 		for to, second := range steps {
@@ -118,6 +121,7 @@ func fileCommitted(t *testing.T, w *world) {
 }
 
 func commitRepeated(t *testing.T, w *world) {
+	t.Helper()
 	r := w.recording(t, w.ours, reelvault.RecordingReady)
 	f := w.file(t, r.ID)
 	object, other := objectOf(f), objectOf(f)
@@ -139,6 +143,7 @@ func commitRepeated(t *testing.T, w *world) {
 }
 
 func commitMismatch(t *testing.T, w *world) {
+	t.Helper()
 	r := w.recording(t, w.ours, reelvault.RecordingReady)
 	f := w.file(t, r.ID)
 	growing := f
@@ -172,6 +177,7 @@ func fileIDs(t *testing.T, files []reelvault.File, err error) []string {
 }
 
 func unstoredFound(t *testing.T, w *world) {
+	t.Helper()
 	first := w.file(t, w.recording(t, w.ours, reelvault.RecordingRunning).ID)
 	second := w.file(t, w.recording(t, w.theirs, reelvault.RecordingReady).ID)
 	third := w.file(t, w.recording(t, w.ours, reelvault.RecordingFailed).ID)
@@ -192,6 +198,7 @@ func unstoredFound(t *testing.T, w *world) {
 }
 
 func uploadKept(t *testing.T, w *world) {
+	t.Helper()
 	f := w.file(t, w.recording(t, w.ours, reelvault.RecordingReady).ID)
 	for _, want := range []string{"", "u1", "u2", ""} {
 		ok(t, w.SetUpload(t.Context(), f.ID, want))
@@ -208,6 +215,7 @@ func uploadKept(t *testing.T, w *world) {
 }
 
 func erasableFound(t *testing.T, w *world) {
+	t.Helper()
 	r := w.recording(t, w.ours, reelvault.RecordingReady)
 	first, second := w.file(t, r.ID), w.file(t, r.ID)
 	kept := w.file(t, w.recording(t, w.ours, reelvault.RecordingReady).ID)
@@ -244,6 +252,7 @@ func erasableFound(t *testing.T, w *world) {
 }
 
 func forgetRefused(t *testing.T, w *world) {
+	t.Helper()
 	r := w.recording(t, w.ours, reelvault.RecordingReady)
 	f := w.file(t, r.ID)
 	for _, d := range []reelvault.Durability{reelvault.Stored, reelvault.Verified} {

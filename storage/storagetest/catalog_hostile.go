@@ -21,6 +21,7 @@ var hostileTests = []catalogTest{
 }
 
 func hostileStrings(t *testing.T, w *world) {
+	t.Helper()
 	for name, text := range map[string]string{
 		"nul":       "before\x00after",
 		"megabyte":  strings.Repeat("ž", 1<<19),
@@ -61,6 +62,7 @@ func hostileStrings(t *testing.T, w *world) {
 }
 
 func farTimes(t *testing.T, w *world) {
+	t.Helper()
 	for _, at := range []time.Time{
 		time.Date(1969, 12, 31, 23, 59, 59, 999_000_000, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 	} {
@@ -72,6 +74,7 @@ func farTimes(t *testing.T, w *world) {
 }
 
 func endedContext(t *testing.T, w *world) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s := reelvault.Session{ID: newID(), TenantID: w.ours.ID, Status: reelvault.StatusCreated, CreatedAt: w.now}
@@ -91,6 +94,7 @@ func endedContext(t *testing.T, w *world) {
 // manyWriters has writers that succeed, fail and give up side by side: the
 // fate of one must not touch another's.
 func manyWriters(t *testing.T, w *world) {
+	t.Helper()
 	const writers, each = 24, 12
 	race(t, writers, func(ctx context.Context, i int) error {
 		for range each {
@@ -121,6 +125,7 @@ func manyWriters(t *testing.T, w *world) {
 
 // cutOffMidway ends the context of a long write while others are at work.
 func cutOffMidway(t *testing.T, w *world) {
+	t.Helper()
 	r := w.recording(t, w.ours, reelvault.RecordingRunning)
 	f := w.file(t, r.ID)
 	const rounds, size, others = 10, 300, 6
@@ -161,6 +166,7 @@ func cutOffMidway(t *testing.T, w *world) {
 }
 
 func closedCatalog(t *testing.T, w *world) {
+	t.Helper()
 	ok(t, w.Check(t.Context()))
 	ok(t, w.Close())
 	ok(t, w.Close())

@@ -18,6 +18,7 @@ var recordingTests = []catalogTest{
 }
 
 func recordingComesBack(t *testing.T, w *world) {
+	t.Helper()
 	s := w.session(t, w.ours, reelvault.Session{})
 	r := reelvault.Recording{
 		ID: newID(), TenantID: w.ours.ID, SessionID: s.ID, Kind: reelvault.RecordingScreen,
@@ -38,6 +39,7 @@ func recordingComesBack(t *testing.T, w *world) {
 }
 
 func recordingMoves(t *testing.T, w *world) {
+	t.Helper()
 	events := append([]reelvault.RecordingEvent{"", "Pause"}, reelvault.RecordingEvents...)
 	for _, from := range reelvault.RecordingStates {
 		for _, e := range events {
@@ -60,6 +62,7 @@ func recordingMoves(t *testing.T, w *world) {
 }
 
 func recordingChange(t *testing.T, w *world) {
+	t.Helper()
 	want := w.recording(t, w.ours, reelvault.RecordingRunning)
 	change := reelvault.Recording{
 		ID: newID(), TenantID: w.theirs.ID, SessionID: newID(), Kind: reelvault.RecordingPhone,
@@ -85,6 +88,7 @@ func recordingChange(t *testing.T, w *world) {
 }
 
 func recordingTenancy(t *testing.T, w *world) {
+	t.Helper()
 	r := w.recording(t, w.ours, reelvault.RecordingReady)
 	_, err := w.Recording(t.Context(), w.theirs.ID, r.ID)
 	wantRefusal(t, err, reelvault.NotFound)
@@ -98,6 +102,7 @@ func recordingTenancy(t *testing.T, w *world) {
 }
 
 func recordingsListed(t *testing.T, w *world) {
+	t.Helper()
 	s := w.session(t, w.ours, reelvault.Session{})
 	var want []string
 	for i, state := range reelvault.RecordingStates {
@@ -126,6 +131,7 @@ func recordingsListed(t *testing.T, w *world) {
 }
 
 func unfinishedFound(t *testing.T, w *world) {
+	t.Helper()
 	none, err := w.Unfinished(t.Context())
 	ok(t, err)
 	if none == nil {
@@ -150,6 +156,7 @@ func unfinishedFound(t *testing.T, w *world) {
 }
 
 func leastSafeFile(t *testing.T, w *world) {
+	t.Helper()
 	r := w.recording(t, w.ours, reelvault.RecordingReady)
 	first, second := w.file(t, r.ID), w.file(t, r.ID)
 	for _, step := range []struct {

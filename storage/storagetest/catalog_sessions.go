@@ -26,6 +26,7 @@ var sessionTests = []catalogTest{
 }
 
 func sessionComesBack(t *testing.T, w *world) {
+	t.Helper()
 	at := time.Date(2026, 10, 25, 2, 59, 59, 999_999_999, time.FixedZone("CET", 3600))
 	s := reelvault.Session{
 		ID: newID(), TenantID: w.ours.ID, ExternalID: "4711", Name: "Jana", Channel: reelvault.ChannelPhone,
@@ -65,6 +66,7 @@ func sessionComesBack(t *testing.T, w *world) {
 }
 
 func sessionUpsert(t *testing.T, w *world) {
+	t.Helper()
 	first := w.session(t, w.ours, reelvault.Session{ExternalID: "x", Name: "first"})
 	again := reelvault.Session{
 		ID: newID(), TenantID: w.ours.ID, ExternalID: "x", Name: "second", Status: reelvault.StatusClosed,
@@ -93,6 +95,7 @@ func sessionUpsert(t *testing.T, w *world) {
 }
 
 func sessionUpsertRace(t *testing.T, w *world) {
+	t.Helper()
 	const rivals = 16
 	ids, wins := make([]string, rivals), make([]bool, rivals)
 	race(t, rivals, func(ctx context.Context, i int) error {
@@ -111,6 +114,7 @@ func sessionUpsertRace(t *testing.T, w *world) {
 }
 
 func sessionTenancy(t *testing.T, w *world) {
+	t.Helper()
 	s := w.session(t, w.ours, reelvault.Session{})
 	_, err := w.Session(t.Context(), w.theirs.ID, s.ID)
 	wantRefusal(t, err, reelvault.NotFound)
@@ -135,6 +139,7 @@ func sessionTenancy(t *testing.T, w *world) {
 }
 
 func sessionMoves(t *testing.T, w *world) {
+	t.Helper()
 	end := w.now.Add(time.Minute)
 	for _, from := range reelvault.SessionStatuses {
 		for _, to := range slices.Concat(reelvault.SessionStatuses, []reelvault.SessionStatus{"", "active"}) {
@@ -159,6 +164,7 @@ func sessionMoves(t *testing.T, w *world) {
 }
 
 func sessionMoveRace(t *testing.T, w *world) {
+	t.Helper()
 	s := w.session(t, w.ours, reelvault.Session{Status: reelvault.StatusActive})
 	const rivals = 8
 	wins := make([]bool, rivals)
@@ -176,6 +182,7 @@ func sessionMoveRace(t *testing.T, w *world) {
 }
 
 func sessionsListed(t *testing.T, w *world) {
+	t.Helper()
 	var every, live, ended []string
 	// Two sessions share each millisecond, so that the id has to decide.
 	for i, status := range slices.Concat(reelvault.SessionStatuses, reelvault.SessionStatuses) {
@@ -218,6 +225,7 @@ func sessionPages(w *world, f storage.SessionFilter) func(context.Context, stora
 }
 
 func sessionsUnderInserts(t *testing.T, w *world) {
+	t.Helper()
 	var want []string
 	for range 9 {
 		want = append(want, w.session(t, w.ours, reelvault.Session{}).ID)
@@ -230,6 +238,7 @@ func sessionsUnderInserts(t *testing.T, w *world) {
 }
 
 func sessionCursors(t *testing.T, w *world) {
+	t.Helper()
 	for range 2 {
 		w.session(t, w.ours, reelvault.Session{})
 	}
@@ -254,6 +263,7 @@ func sessionCursors(t *testing.T, w *world) {
 }
 
 func participantsJoin(t *testing.T, w *world) {
+	t.Helper()
 	s := w.session(t, w.ours, reelvault.Session{})
 	other := w.session(t, w.ours, reelvault.Session{})
 	guest := reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, JoinedAt: w.now}
@@ -279,6 +289,7 @@ func participantsJoin(t *testing.T, w *world) {
 }
 
 func recordingsCounted(t *testing.T, w *world) {
+	t.Helper()
 	s := w.session(t, w.ours, reelvault.Session{})
 	for _, state := range reelvault.RecordingStates {
 		ok(t, w.CreateRecording(t.Context(), reelvault.Recording{

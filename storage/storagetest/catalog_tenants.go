@@ -16,6 +16,7 @@ var tenantTests = []catalogTest{
 }
 
 func tenantComesBack(t *testing.T, w *world) {
+	t.Helper()
 	want := reelvault.Tenant{
 		ID: newID(), Name: "third", Features: reelvault.Features{AV: true, Phone: true},
 		CreatedAt: time.Date(2026, 3, 29, 2, 30, 0, 123_999_999, time.FixedZone("CEST", 2*3600)),
@@ -36,6 +37,7 @@ func tenantComesBack(t *testing.T, w *world) {
 }
 
 func tenantTaken(t *testing.T, w *world) {
+	t.Helper()
 	err := w.CreateTenant(t.Context(), reelvault.Tenant{ID: newID(), Name: w.ours.Name, CreatedAt: w.now})
 	wantRefusal(t, err, reelvault.Conflict)
 	err = w.CreateTenant(t.Context(), reelvault.Tenant{ID: w.ours.ID, Name: "other", CreatedAt: w.now})
@@ -46,6 +48,7 @@ func tenantTaken(t *testing.T, w *world) {
 }
 
 func featuresReplaced(t *testing.T, w *world) {
+	t.Helper()
 	for _, f := range []reelvault.Features{{}, {AV: true}, {Phone: true}, {AV: true, Phone: true}} {
 		want := w.ours
 		want.Features = f
@@ -64,6 +67,7 @@ func featuresReplaced(t *testing.T, w *world) {
 }
 
 func tenantsListed(t *testing.T, w *world) {
+	t.Helper()
 	want := []string{w.ours.ID, w.theirs.ID}
 	for _, name := range []string{"c", "a", "b"} {
 		tenant := reelvault.Tenant{ID: newID(), Name: name, CreatedAt: w.now}
