@@ -71,27 +71,48 @@ func linesWith(lines []string, prefix string) []string {
 	return found
 }
 
-// The offers of real browsers, as recorded in testdata, are answered with all
-// the feedback they need and nothing that a recording could not use.
-func TestAnswerToBrowsers(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.sdp")
+// recorded gives the texts of a folder of testdata by the names of their files.
+func recorded(tb testing.TB, folder string) map[string]string {
+	tb.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", folder, "*.sdp*"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no recorded offers: %v", err)
+		tb.Fatalf("nothing recorded in %s: %v", folder, err)
+	}
+	texts := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		texts[filepath.Base(file)] = string(text)
+	}
+	return texts
+}
+
+// The offers of real clients are answered with all the feedback they know and
+// nothing that a recording could not use.
+func TestAnswerToClients(t *testing.T) {
+	always := []string{
+		"a=ice-options:trickle", "a=rtcp-mux", "a=end-of-candidates", "useinbandfec=1;usedtx=0",
+		"nack pli", "ccm fir", "transport-cc", "opus/48000/2", "VP8/90000",
+	}
+	browser := []string{
+		"a=group:BUNDLE 0 1", " nack\n", "goog-remb", "VP9/90000", "AV1/90000", "rtx/90000",
+		"draft-holmer-rmcat-transport-wide-cc-extensions-01", "urn:ietf:params:rtp-hdrext:sdes:mid",
+	}
+	want := map[string][]string{
+		"chromium-156.sdp": append(browser, "H264/90000"), "chromium-156-simulcast.sdp": browser,
+		"firefox-153.sdp": browser, "firefox-153-simulcast.sdp": browser, "gstreamer-1.22.sdp": {"a=group:BUNDLE video0 audio1"},
 	}
 	server := serve(t, newSink())
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			offer, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	for name, offer := range recorded(t, "publish") {
+		t.Run(name, func(t *testing.T) {
+			if want[name] == nil {
+				t.Fatal("nothing is known of this client")
 			}
-			lines := answerTo(t, server, string(offer))
+			lines := answerTo(t, server, offer)
 			text := strings.Join(lines, "\n")
-			for _, want := range []string{
-				"a=group:BUNDLE 0 1", "a=ice-options:trickle", "a=rtcp-mux", "a=end-of-candidates", "useinbandfec=1;usedtx=0",
-				"nack", "nack pli", "ccm fir", "transport-cc", "goog-remb", "opus/48000/2", "VP8/90000", "VP9/90000", "AV1/90000",
-				"draft-holmer-rmcat-transport-wide-cc-extensions-01", "urn:ietf:params:rtp-hdrext:sdes:mid",
-			} {
+			for _, want := range append(want[name], always...) {
 				if !strings.Contains(text, want) {
 					t.Errorf("the answer lacks %q", want)
 				}
@@ -276,16 +297,10 @@ func TestRefusedOffers(t *testing.T) {
 
 // Whatever the body says, Publish gives an answer or an error of the client's.
 func FuzzOffer(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.sdp")
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no recorded offers: %v", err)
-	}
-	for _, file := range files {
-		text, readErr := os.ReadFile(file)
-		if readErr != nil {
-			f.Fatal(readErr)
+	for _, folder := range []string{"publish", "watch"} {
+		for _, offer := range recorded(f, folder) {
+			f.Add(offer)
 		}
-		f.Add(string(text))
 	}
 	f.Add(offerOf(opusSection("0", "a=ssrc-group:FID 1 2"), vp8Section("1", "a=extmap:3 "+"urn:ietf:params:rtp-hdrext:sdes:mid")))
 	server, err := webrtc.New(webrtc.Config{}, newSink())

@@ -3,12 +3,15 @@ package webrtc
 import (
 	"encoding/binary"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/transport/v5/packetio"
+
+	"github.com/reelvault/reelvault"
 )
 
 // maxQueue is how many packets may wait for a watcher's socket: one second of
@@ -118,6 +121,9 @@ func (e *egress) send(header *rtp.Header, o *outgoing) {
 		_ = e.conn.pc.WriteRTCP([]rtcp.Packet{o.report})
 		return
 	}
+	if o.track.paused.Load() {
+		return
+	}
 	*header = rtp.Header{
 		Version: 2, Marker: o.marker, PayloadType: o.track.pt, SequenceNumber: o.sequence,
 		Timestamp: o.timestamp, SSRC: o.track.ssrc,
@@ -186,47 +192,42 @@ func (e *egress) trackOf(ssrc uint32) *outTrack {
 	return nil
 }
 
-// watch adds t to those who get the lane's packets, and says false if the
-// publisher has ended.
-func (l *lane) watch(t *outTrack) bool {
+// watch adds t to those who get the lane's packets.
+func (l *lane) watch(t *outTrack) error {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
 	if l.in.closed {
-		return false
+		return reelvault.Errorf(reelvault.NotFound, "the publisher has just ended")
 	}
-	list := []*outTrack{t}
-	if old := l.watchers.Load(); old != nil {
-		list = append(list, *old...)
+	if l.running && l.format.Codec != t.codec {
+		return reelvault.Errorf(reelvault.Conflict, "the publisher has just changed to %s", l.format.Codec)
 	}
+	list := append([]*outTrack{t}, l.watching()...)
 	l.watchers.Store(&list)
-	return true
+	return nil
 }
 
 func (l *lane) unwatch(t *outTrack) {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
-	old := l.watchers.Load()
-	if old == nil {
-		return
-	}
-	var list []*outTrack
-	for _, other := range *old {
-		if other != t {
-			list = append(list, other)
-		}
-	}
-	if list == nil {
-		l.watchers.Store(nil)
-		return
-	}
+	list := slices.DeleteFunc(slices.Clone(l.watching()), func(other *outTrack) bool { return other == t })
 	l.watchers.Store(&list)
 }
 
-// closeWatchers ends the connections of all who watch the lane.
-func (l *lane) closeWatchers() {
-	if watchers := l.watchers.Load(); watchers != nil {
-		for _, t := range *watchers {
-			t.out.conn.cancel(errEnded)
+// watching lists who gets the lane's packets.
+func (l *lane) watching() []*outTrack {
+	if list := l.watchers.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// closeWatchers ends the connections of those who watch the lane, except in
+// codec.
+func (l *lane) closeWatchers(codec reelvault.Codec, cause error) {
+	for _, t := range l.watching() {
+		if t.codec != codec {
+			t.out.conn.cancel(cause)
 		}
 	}
 }

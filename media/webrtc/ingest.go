@@ -232,7 +232,7 @@ func (in *ingest) close(cause error) {
 	in.closed = true
 	in.mu.Unlock()
 	for _, l := range in.lanes {
-		l.closeWatchers()
+		l.closeWatchers("", errEnded)
 	}
 }
 

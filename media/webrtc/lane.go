@@ -52,7 +52,10 @@ type lane struct {
 	watchers atomic.Pointer[[]*outTrack]
 }
 
-var errTooManyTracks = errors.New("the client changes its codecs too often")
+var (
+	errTooManyTracks = errors.New("the client changes its codecs too often")
+	errOtherCodec    = errors.New("the publisher sends another codec now")
+)
 
 // arrived is one packet on its way through a lane.
 type arrived struct {
@@ -183,6 +186,7 @@ func (l *lane) addTrack(format media.Format) {
 	l.log.enabled = l.payload.has("nack")
 	l.remb = l.in.twccID == 0 && l.payload.has("goog-remb")
 	l.in.mu.Unlock()
+	l.closeWatchers(format.Codec, errOtherCodec)
 }
 
 // deliver hands the packet to the recorder and, if that allows it, on to the
@@ -200,10 +204,8 @@ func (l *lane) deliver(p *media.Packet, payload []byte) {
 	if l.track != nil {
 		forward = l.track.WritePacket(l.own(p))
 	}
-	if watchers := l.watchers.Load(); watchers != nil {
-		for _, w := range *watchers {
-			w.take(*p, key, forward)
-		}
+	for _, w := range l.watching() {
+		w.take(*p, key, forward)
 	}
 }
 

@@ -2,6 +2,7 @@ package webrtc
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -25,16 +26,19 @@ const (
 // unbroken stream: sequence numbers and timestamps go on over pauses and over
 // changes of the source's SSRC. It implements pion.TrackLocal.
 type outTrack struct {
-	out    *egress
-	lane   *lane
-	stream string // id of the MediaStream
-	codec  reelvault.Codec
-	clock  uint32
-	pt     uint8
+	out     *egress
+	lane    *lane
+	section *section // of the watcher's offer
+	stream  string   // id of the MediaStream
+	codec   reelvault.Codec
+	clock   uint32
+	pt      uint8
 
 	// Set by Bind, before packets flow.
 	ssrc   uint32
 	writer pion.TrackLocalWriter
+
+	paused atomic.Bool // what is queued is not sent; set under out.mu
 
 	// Guarded by out.mu.
 	needKey bool
@@ -90,13 +94,14 @@ func (t *outTrack) Unbind(pion.TrackLocalContext) error { return nil }
 func (t *outTrack) take(p media.Packet, key, allowed bool) {
 	t.out.mu.Lock()
 	defer t.out.mu.Unlock()
-	if !t.out.ready || t.codec != t.lane.format.Codec {
+	if !t.out.ready {
 		return
 	}
 	if !allowed {
-		t.interrupt()
+		t.pause()
 		return
 	}
+	t.paused.Store(false)
 	if t.started && p.SSRC != t.source {
 		t.interrupt()
 	}
@@ -111,6 +116,15 @@ func (t *outTrack) take(p media.Packet, key, allowed bool) {
 		return // from before the break
 	}
 	t.number(p)
+}
+
+// pause drops what waits for the watcher or may be asked for again.
+func (t *outTrack) pause() {
+	if t.paused.Swap(true) {
+		return
+	}
+	t.interrupt()
+	clear(t.sent[:])
 }
 
 // interrupt makes the next packet that may go the first of a new run.

@@ -12,9 +12,8 @@ import (
 
 // Patch implements media.Gateway by RFC 9725, section 4.3. A fragment with
 // the ICE credentials of the present session, or none, adds candidates; with
-// others it restarts ICE, which needs an If-Match of * or of the present
-// entity tag. An If-Match of another session is Stale whatever the fragment
-// says. A trickle without If-Match is taken, for many clients send none.
+// others it restarts ICE. Both need an If-Match of the present entity tag or
+// of *, anything else is Stale.
 func (s *Server) Patch(ctx context.Context, sessionID, id, ifMatch, text string) (media.Answer, error) {
 	c, err := s.find(sessionID, id)
 	if err != nil {
@@ -26,17 +25,12 @@ func (s *Server) Patch(ctx context.Context, sessionID, id, ifMatch, text string)
 	if err != nil {
 		return media.Answer{}, err
 	}
-	if ifMatch != "" && !matches(ifMatch, c.etag) {
+	if !matches(ifMatch, c.etag) {
 		return media.Answer{}, reelvault.Errorf(reelvault.Stale, "the fragment is for another ICE session of this connection")
 	}
 	if f.ufrag == "" || f.ufrag == c.ufrag {
 		c.trickle(f.candidates)
 		return media.Answer{}, nil
-	}
-	if ifMatch == "" {
-		err := reelvault.Errorf(reelvault.Invalid, "an ICE restart needs If-Match: *")
-		err.Location = "header.If-Match"
-		return media.Answer{}, err
 	}
 	return c.restart(ctx, f)
 }

@@ -12,6 +12,7 @@ import (
 	pion "github.com/pion/webrtc/v4"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
 	"github.com/reelvault/reelvault/media/webrtc"
 )
 
@@ -29,7 +30,7 @@ func TestPatch(t *testing.T) {
 	}{
 		{name: "trickle", ifMatch: "E", fragment: sameCredentials + candidate},
 		{name: "trickle of any session", ifMatch: "*", fragment: sameCredentials + candidate},
-		{name: "trickle without If-Match", fragment: sameCredentials + candidate},
+		{name: "trickle without If-Match", fragment: sameCredentials + candidate, kind: reelvault.Stale, says: "another ICE session"},
 		{name: "trickle without credentials", ifMatch: "E", fragment: candidate},
 		{name: "among others", ifMatch: `"x", E`, fragment: candidate},
 		{name: "end of candidates", ifMatch: "E", fragment: sameCredentials + "m=audio 9 RTP/AVP 0\r\na=mid:0\r\na=end-of-candidates\r\n"},
@@ -40,7 +41,7 @@ func TestPatch(t *testing.T) {
 		{name: "restart", ifMatch: "*", fragment: otherCredentials + candidate, restarts: true},
 		{name: "restart of this session", ifMatch: "E", fragment: otherCredentials, restarts: true},
 		{name: "restart of another session", ifMatch: `"stale"`, fragment: otherCredentials, kind: reelvault.Stale, says: "another ICE session"},
-		{name: "restart without If-Match", fragment: otherCredentials, kind: reelvault.Invalid, says: "If-Match"},
+		{name: "restart without If-Match", fragment: otherCredentials, kind: reelvault.Stale, says: "another ICE session"},
 		{name: "empty", ifMatch: "E", kind: reelvault.Invalid, says: "nothing about ICE"},
 		{name: "not SDP", ifMatch: "E", fragment: "{}", kind: reelvault.Invalid, says: "line 1 "},
 		{name: "no password", ifMatch: "*", fragment: "a=ice-ufrag:efgh\r\n", kind: reelvault.Invalid, says: "line 1 "},
@@ -74,6 +75,25 @@ func TestPatch(t *testing.T) {
 			}
 			if server.Stats().Publishers != 1 {
 				t.Error("the connection is gone")
+			}
+		})
+	}
+}
+
+// Browsers' own candidates are taken as a trickle of the offer's session.
+func TestPatchByBrowsers(t *testing.T) {
+	offers := recorded(t, "publish")
+	for name, fragment := range recorded(t, "fragments") {
+		t.Run(name, func(t *testing.T) {
+			server := serve(t, newSink())
+			offer := offers[strings.Replace(name, ".sdpfrag", "-simulcast.sdp", 1)]
+			answer, err := server.Publish(t.Context(), guest, offer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := server.Patch(t.Context(), guest.SessionID, answer.ID, answer.ETag, fragment)
+			if err != nil || got != (media.Answer{}) {
+				t.Errorf("answered %+v, %v", got, err)
 			}
 		})
 	}
@@ -206,6 +226,9 @@ func TestICERestart(t *testing.T) {
 // Whatever a fragment says, it is taken or refused as the client's fault, and
 // the connection stays.
 func FuzzFragment(f *testing.F) {
+	for _, fragment := range recorded(f, "fragments") {
+		f.Add("*", fragment)
+	}
 	f.Add("*", otherCredentials+"m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:1 1 udp 2113937151 127.0.0.1 9 typ host\r\na=end-of-candidates\r\n")
 	f.Add("", "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\nm=audio RTP/AVP 0\r\na=mid:0\r\na=candidate:1387637174 1 udp 2122260223 192.0.2.1 61764 typ host generation 0 ufrag EsAw network-id 1\r\n")
 	f.Add(`"x"`, "a=end-of-candidates")
@@ -214,7 +237,7 @@ func FuzzFragment(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { closeServer(f, server) })
-	answer, err := server.Publish(f.Context(), guest, offerOf(opusSection("0")))
+	answer, err := server.Publish(f.Context(), guest, offerOf(opusSection("0"), vp8Section("1")))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package webrtc
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/reelvault/reelvault/media"
 )
@@ -59,12 +60,7 @@ func (c *conn) startPublisher(ctx context.Context) (string, error) {
 // Publishers implements media.Gateway. They are in the order of their ids.
 func (s *Server) Publishers(tenantID, sessionID string) []media.Published {
 	conns := s.ofSession(tenantID, sessionID)
-	slices.SortFunc(conns, func(a, b *conn) int {
-		if a.id < b.id {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(conns, func(a, b *conn) int { return strings.Compare(a.id, b.id) })
 	var list []media.Published
 	for _, c := range conns {
 		if c.in != nil {

@@ -58,9 +58,7 @@ func (in *ingest) report(report media.Report) {
 	if track != nil {
 		track.WriteReport(report)
 	}
-	if watchers := l.watchers.Load(); watchers != nil {
-		for _, w := range *watchers {
-			w.report(report)
-		}
+	for _, w := range l.watching() {
+		w.report(report)
 	}
 }

@@ -40,13 +40,14 @@ type sockets struct {
 }
 
 // openSockets listens on one port number for UDP and TCP; 0 takes a free one.
-func openSockets(ctx context.Context, hosts []string, port int) (*sockets, error) {
-	announced, err := resolveHosts(ctx, hosts)
+// There may be mostTCP connections at a time.
+func openSockets(ctx context.Context, c Config, mostTCP int) (*sockets, error) {
+	announced, err := resolveHosts(ctx, c.Host)
 	if err != nil {
 		return nil, err
 	}
 	s := &sockets{announced: announced, bound: bindAddress(announced)}
-	conn, listener, err := listenBoth(ctx, s.bound, port)
+	conn, listener, err := listenBoth(ctx, s.bound, c.Port)
 	if err != nil {
 		return nil, err
 	}
@@ -56,20 +57,14 @@ func openSockets(ctx context.Context, hosts []string, port int) (*sockets, error
 	s.port = int(conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()) //nolint:errcheck // a UDPConn has a UDPAddr
 	s.udp = newAnnouncedMux(conn, s.hostAddrs())
 	s.tcp = ice.NewTCPMuxDefault(ice.TCPMuxParams{
-		Listener: listener, Logger: quiet.NewLogger("ice"), ReadBufferSize: tcpReadBuffer,
+		Listener: newBoundedListener(listener, mostTCP), Logger: quiet.NewLogger("ice"), ReadBufferSize: tcpReadBuffer,
 		WriteBufferSize: tcpWriteBuffer, FirstStunBindTimeout: tcpFirstPacket, AliveDurationForConnFromStun: tcpFirstPacket,
 	})
 	return s, nil
 }
 
 // close may be called again.
-func (s *sockets) close() error {
-	err := errors.Join(s.udp.Close(), s.tcp.Close())
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
-}
+func (s *sockets) close() error { return errors.Join(s.udp.Close(), s.tcp.Close()) }
 
 func resolveHosts(ctx context.Context, hosts []string) ([]netip.Addr, error) {
 	var list []netip.Addr

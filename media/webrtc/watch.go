@@ -61,57 +61,48 @@ func (s *Server) publisherFor(w media.Publisher) (*conn, error) {
 }
 
 // choose gives each of the publisher's lanes the first section of the offer
-// that can take it.
+// that can take it. A medium that the offer has no section for is left out.
 func (e *egress) choose(in *ingest) error {
 	free := e.conn.offer.usable("recvonly", "sendrecv")
-	var lacking []string
+	var sent, lacking []string
 	for _, l := range in.lanes {
 		p, format := l.sends()
-		i := slices.IndexFunc(free, func(s *section) bool { return s.media == l.section.media })
-		if i < 0 {
-			continue
-		}
-		i = slices.IndexFunc(free, func(s *section) bool { return s.media == l.section.media && s.decoder(p) != nil })
-		if i < 0 {
+		sent = append(sent, string(format.Codec))
+		sameMedia := func(s *section) bool { return s.media == l.section.media }
+		i := slices.IndexFunc(free, func(s *section) bool { return sameMedia(s) && s.decoder(p) != nil })
+		if i >= 0 {
+			e.addTrack(l, free[i], free[i].decoder(p))
+			free = slices.Delete(free, i, i+1)
+		} else if slices.ContainsFunc(free, sameMedia) {
 			lacking = append(lacking, string(format.Codec))
-			continue
 		}
-		s := free[i]
-		free = slices.Delete(free, i, i+1)
-		matched := s.decoder(p)
-		s.keep([]uint8{matched.pt})
-		s.direction, s.ssrcs, s.rtxOf = "recvonly", nil, nil
-		matched.feedback = slices.DeleteFunc(matched.feedback, func(f string) bool {
-			return f != "nack" && f != "nack pli" && f != "ccm fir" // what is answered
-		})
-		clear(s.extensions)
-		e.conn.kept = append(e.conn.kept, s)
-		e.tracks = append(e.tracks, &outTrack{
-			out: e, lane: l, codec: format.Codec, clock: format.ClockRate, pt: matched.pt,
-			needKey: s.media == mediaVideo, stream: streamID(in.conn.who),
-		})
 	}
-	if len(lacking) > 0 || len(e.tracks) == 0 {
+	if len(e.tracks) == 0 {
+		lacking = sent
+	}
+	if len(lacking) > 0 {
 		return reelvault.Errorf(reelvault.NotAcceptable, "the offer lacks what the publisher sends: %s", strings.Join(lacking, ", "))
 	}
-	e.inOrder()
+	slices.SortFunc(e.tracks, func(a, b *outTrack) int { return a.section.line - b.section.line })
+	for _, t := range e.tracks {
+		e.conn.kept = append(e.conn.kept, t.section)
+	}
 	return nil
 }
 
-// inOrder puts sections and their tracks in the order of the offer.
-func (e *egress) inOrder() {
-	order := func(s *section) int { return s.line }
-	index := make([]int, len(e.tracks))
-	for i := range index {
-		index[i] = i
-	}
-	slices.SortFunc(index, func(a, b int) int { return order(e.conn.kept[a]) - order(e.conn.kept[b]) })
-	var kept []*section
-	var tracks []*outTrack
-	for _, i := range index {
-		kept, tracks = append(kept, e.conn.kept[i]), append(tracks, e.tracks[i])
-	}
-	e.conn.kept, e.tracks = kept, tracks
+// addTrack makes s the section in which l is sent, as payload type matched.
+func (e *egress) addTrack(l *lane, s *section, matched *payload) {
+	c, _ := matched.known(s.media)
+	s.keep([]uint8{matched.pt})
+	s.direction, s.ssrcs, s.rtxOf = "recvonly", nil, nil
+	matched.feedback = slices.DeleteFunc(matched.feedback, func(f string) bool {
+		return f != "nack" && f != "nack pli" && f != "ccm fir" // what is answered
+	})
+	clear(s.extensions)
+	e.tracks = append(e.tracks, &outTrack{
+		out: e, lane: l, section: s, codec: c.codec, clock: c.clock, pt: matched.pt,
+		needKey: s.media == mediaVideo, stream: streamID(l.in.conn.who),
+	})
 }
 
 func streamID(p media.Publisher) string {
@@ -174,8 +165,8 @@ func (c *conn) startWatcher(ctx context.Context) (string, error) {
 		if _, err := c.pc.AddTransceiverFromTrack(t, init); err != nil {
 			return "", refused(err)
 		}
-		if !t.lane.watch(t) {
-			return "", reelvault.Errorf(reelvault.NotFound, "the publisher has just ended")
+		if err := t.lane.watch(t); err != nil {
+			return "", err
 		}
 	}
 	return c.answer(ctx)

@@ -100,7 +100,9 @@ func New(c Config, sink media.Sink) (*Server, error) {
 	c = c.withDefaults()
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
 	defer cancel()
-	socks, err := openSockets(ctx, c.Host, c.Port)
+	// A peer needs one TCP connection, or two while it changes networks, and
+	// most need none.
+	socks, err := openSockets(ctx, c, c.MaxPublishers+c.MaxWatchers)
 	if err != nil {
 		return nil, err
 	}
