@@ -208,7 +208,7 @@ func TestAnswerRefusesInPlace(t *testing.T) {
 		strings.Replace(vp8Section("e", "a=rid:q send", "a=simulcast:send q"), "a=sendonly", "a=sendrecv", 1),
 	))
 	want := []string{
-		"audio 0 UDP/TLS/RTP/SAVPF 0", "audio 9 UDP/TLS/RTP/SAVPF 111", "video 0 UDP/TLS/RTP/SAVPF 96",
+		"audio 0 UDP/TLS/RTP/SAVPF 0", "audio 9 UDP/TLS/RTP/SAVPF 111", "video 0 UDP/TLS/RTP/SAVPF 0",
 		"application 0 UDP/DTLS/SCTP webrtc-datachannel", "video 9 UDP/TLS/RTP/SAVPF 96",
 	}
 	if got := linesWith(lines, "m="); !slices.Equal(got, want) {

@@ -246,9 +246,14 @@ func (o *offer) complete(answer string, kept []*section, candidates []string) st
 }
 
 // refuse writes the answer to a section we don't take. Firefox wants a
-// connection line in it all the same.
+// connection line in it all the same; pion wants an a=rtpmap for each payload
+// type but 0, and which ones are listed means nothing (RFC 3264, section 6).
 func (s *section) refuse(b *strings.Builder) {
-	fmt.Fprintf(b, "m=%s 0 %s %s\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n", s.media, s.proto, strings.Join(s.formats, " "))
+	formats := "0"
+	if s.media != mediaAudio && s.media != mediaVideo {
+		formats = strings.Join(s.formats, " ")
+	}
+	fmt.Fprintf(b, "m=%s 0 %s %s\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n", s.media, s.proto, formats)
 	if s.mid != "" {
 		fmt.Fprintf(b, "a=mid:%s\r\n", s.mid)
 	}
