@@ -80,8 +80,9 @@ func (c Config) validate() error {
 	return nil
 }
 
-// Server answers HTTP requests. It keeps limits, merged audit events and the
-// answers of idempotent requests in bounded tables and nothing else.
+// Server answers HTTP requests. It keeps limits, merged audit events, the
+// answers of idempotent requests and who opened a connection, in bounded tables
+// and nothing else.
 type Server struct {
 	Config
 	log     *slog.Logger
@@ -98,6 +99,7 @@ type Server struct {
 
 	served  *table[*once] // which media tickets have their audit event
 	answers *answers      // by Idempotency-Key
+	opened  *table[opener]
 
 	homeMu sync.Mutex
 	home   string // id of the default tenant, once known; guarded by homeMu
@@ -120,6 +122,7 @@ func New(c Config) (*Server, error) {
 		failures:    newLimiter("requests without a valid credential", c.Limits.Failures),
 		served:      newTable[*once](servedTickets),
 		answers:     newAnswers(),
+		opened:      newTable[opener](openedConnections),
 	}
 	if c.PublicURL != nil {
 		if err := s.cross.AddTrustedOrigin(c.PublicURL.Scheme + "://" + c.PublicURL.Host); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -152,6 +153,7 @@ func (g *gateway) HangupSession(_ context.Context, _, session string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.hungUp = append(g.hungUp, session)
+	maps.DeleteFunc(g.connections, func(_, of string) bool { return of == session })
 }
 
 func (g *gateway) Publishers(_, session string) []media.Published {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path"
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/reelvault/reelvault"
 )
@@ -92,16 +94,21 @@ func (s *Server) recovered(w *recorder, r *http.Request, cause any) {
 }
 
 // redactPath hides the ticket in a media path: it is a credential.
-func redactPath(path string) string {
-	rest, ok := strings.CutPrefix(path, mediaPrefix)
+func redactPath(target string) string {
+	rest, ok := strings.CutPrefix(path.Clean(target), mediaPrefix)
 	if !ok {
-		return path
+		return target
 	}
 	_, name, _ := strings.Cut(rest, "/")
 	return mediaPrefix + "[redacted]/" + name
 }
 
-// recorder remembers the status that went out.
+// writeStall is how long a client may take nothing of an answer before its
+// connection, and the file that may be behind it, are closed.
+const writeStall = time.Minute
+
+// recorder remembers the status that went out, and ends an answer whose client
+// takes nothing for writeStall.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -120,6 +127,8 @@ func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
+	// Not every ResponseWriter has deadlines; those of real connections do.
+	_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(writeStall))
 	return r.ResponseWriter.Write(b)
 }
 

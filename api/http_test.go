@@ -321,6 +321,35 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+// patient is a connection that knows deadlines.
+type patient struct {
+	*httptest.ResponseRecorder
+	deadlines []time.Time
+}
+
+func (p *patient) SetWriteDeadline(t time.Time) error {
+	p.deadlines = append(p.deadlines, t)
+	return nil
+}
+
+// A client that takes nothing holds no answer open: each write has a deadline.
+func TestStalledClients(t *testing.T) {
+	w := newWorld(t, func(c *api.Config) {
+		c.Pages = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") })
+	})
+	for _, path := range []string{"/healthz", "/api/v1/me", "/openapi.json", "/docs", "/page", w.mediaTicket(t, w.a)} {
+		p := &patient{ResponseRecorder: httptest.NewRecorder()}
+		w.ServeHTTP(p, httptest.NewRequestWithContext(t.Context(), "GET", path, nil))
+		if p.Body.Len() == 0 || len(p.deadlines) == 0 {
+			t.Errorf("%s: got %d bytes with %d deadlines", path, p.Body.Len(), len(p.deadlines))
+			continue
+		}
+		if left := time.Until(p.deadlines[0]); left <= 0 || left > time.Minute {
+			t.Errorf("%s: got a deadline in %s", path, left)
+		}
+	}
+}
+
 // A server that lacks a part does not start.
 func TestNewNeedsItsParts(t *testing.T) {
 	if _, err := api.New(api.Config{}); err == nil {

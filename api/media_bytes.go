@@ -26,10 +26,6 @@ const (
 // that is pushed out gets a second event with its next use, which is true, too.
 const servedTickets = 10_000
 
-// mediaStall is how long a client may take nothing before its connection, and
-// the file behind it, are closed.
-const mediaStall = time.Minute
-
 type mediaInput struct {
 	Ticket      string `path:"ticket" doc:"The credential"`
 	Name        string `path:"name" doc:"Of the file, as playbackUrl and downloadUrl have it"`
@@ -69,12 +65,14 @@ var containerTypes = map[reelvault.Container]string{
 func mediaName(f reelvault.File) string { return f.ID + "." + string(f.Container) }
 
 // mediaTicket makes a ticket for one file and one purpose, and its URL. It
-// belongs to the person who got it, and dies with the credential that did.
+// belongs to the person who got it, and is revoked with the credential that
+// did. One that was got by a ticket is revoked with that ticket's issuer: the
+// ticket itself may have expired and be forgotten by then.
 func (s *Server) mediaTicket(c *caller, f reelvault.File, p reelvault.Purpose) (reelvault.Credential, string) {
 	secret, hash := NewSecret(reelvault.CredentialTicket)
 	cred := reelvault.Credential{
 		ID: newID(), Kind: reelvault.CredentialTicket, TenantID: c.TenantID, Hash: hash, Name: c.Name,
-		PersonID: c.credential.PersonID, IssuerID: c.credential.ID, Purpose: p, FileID: f.ID,
+		PersonID: c.credential.PersonID, IssuerID: cmp.Or(c.credential.IssuerID, c.credential.ID), Purpose: p, FileID: f.ID,
 		CreatedAt: s.now(), ExpiresAt: s.now().Add(mediaTicketLife),
 	}
 	return cred, mediaPrefix + secret.Reveal() + "/" + mediaName(f)
@@ -115,8 +113,7 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, c *caller, i
 		h.Set("Content-Disposition", s.attachment(r.Context(), rec, f))
 	}
 	s.prolongMedia(r.Context(), c)
-	guard := &stallGuard{ResponseWriter: w, control: http.NewResponseController(w)}
-	http.ServeContent(guard, r, "", time.Time{}, content)
+	http.ServeContent(w, r, "", time.Time{}, content)
 	return nil
 }
 
@@ -197,17 +194,4 @@ func (s *Server) prolongMedia(ctx context.Context, c *caller) {
 	if err := s.Catalog.Prolong(ctx, c.credential.ID, until); err != nil {
 		s.log.WarnContext(ctx, "ticket not prolonged", "request", requestID(ctx), "error", err)
 	}
-}
-
-// stallGuard ends a response whose client takes nothing for mediaStall.
-type stallGuard struct {
-	http.ResponseWriter
-	control *http.ResponseController
-}
-
-// Write implements io.Writer.
-func (g *stallGuard) Write(b []byte) (int, error) {
-	// Not every ResponseWriter has deadlines; those of real connections do.
-	_ = g.control.SetWriteDeadline(time.Now().Add(mediaStall))
-	return g.ResponseWriter.Write(b)
 }

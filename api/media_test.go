@@ -207,6 +207,21 @@ func TestMediaRevocation(t *testing.T) {
 	}
 }
 
+// A link that was got by a ticket is revoked with the token behind it, also
+// when that ticket has expired and been forgotten meanwhile.
+func TestMediaRevocationReachesThroughExpiredTickets(t *testing.T) {
+	w := newWorld(t)
+	token, id := w.token(t, w.a, everything...)
+	url := w.links(t, call{bearer: w.ticket(t, token, w.a.Session, "tab")}, w.a.Recording).Files[0].PlaybackURL
+	w.clock.advance(14 * time.Minute)
+	wantStatus(t, w.do(call{method: "GET", path: url}), 200)
+	w.clock.advance(2 * time.Minute)
+	must(t, w.catalog.RemoveExpired(t.Context(), w.clock.Now()))
+	wantStatus(t, w.do(call{method: "GET", path: url}), 200)
+	wantStatus(t, w.do(call{method: "DELETE", path: "/api/v1/tokens/" + id, bearer: w.a.Token}), 204)
+	wantStatus(t, w.do(call{method: "GET", path: url}), 404)
+}
+
 // Use prolongs a ticket, but not for ever.
 func TestMediaTicketLife(t *testing.T) {
 	w := newWorld(t)
@@ -268,6 +283,8 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	w := newWorld(t)
 	url := w.links(t, call{bearer: w.a.Token}, w.a.Recording).Files[0].PlaybackURL
 	wantStatus(t, w.do(call{method: "GET", path: url}), 200)
+	wantStatus(t, w.do(call{method: "GET", path: "/" + url}), 307)
+	wantStatus(t, w.do(call{method: "GET", path: "/." + url}), 307)
 	wantStatus(t, w.do(call{method: "POST", path: "/api/v1/signin", body: `{"secret":"rvl_hidden"}`}), 401)
 	for _, secret := range []string{strings.Split(url, "/")[2], w.a.Token, "rvl_hidden"} {
 		if strings.Contains(w.logs.String(), secret) {

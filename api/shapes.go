@@ -35,6 +35,9 @@ type page[T any] struct {
 	Next  string `json:"next" doc:"Cursor of the next page; empty on the last"`
 }
 
+// maxPage is the most that one page of a list holds.
+const maxPage = 500
+
 // pageInput asks for one page of a list.
 type pageInput struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many at most"`

@@ -100,10 +100,34 @@ func (s *Server) liveSession(ctx context.Context, c *caller, id string) (reelvau
 	return session, nil
 }
 
-// created answers an offer. path is where the connection is found from now on.
-func (s *Server) created(a media.Answer, path string) *sdpOutput {
+// openedConnections bounds the table of who opened a connection. One that is
+// pushed out is reached with its id alone, which nobody can guess.
+const openedConnections = 10_000
+
+// opener is who opened a connection, and in which direction.
+type opener struct {
+	name       string // whip or whep
+	credential string
+}
+
+// mayReach refuses a ticket to change a connection that another one opened, and
+// everybody to reach a publisher as if it were a watcher: that takes another scope.
+func (s *Server) mayReach(c *caller, name, connection string) error {
+	o, ok := s.opened.find(connection)
+	ticket := c.credential.Kind == reelvault.CredentialTicket
+	if ok && (o.name != name || (ticket && o.credential != c.credential.ID)) {
+		return reelvault.Errorf(reelvault.NotFound, "no such connection")
+	}
+	return nil
+}
+
+// created answers the offer of c. The connection is found in the session from
+// now on, under name, which is whip or whep.
+func (s *Server) created(c *caller, a media.Answer, sessionID, name string) *sdpOutput {
+	s.opened.get(a.ID, func() opener { return opener{name, c.credential.ID} })
 	return &sdpOutput{
-		Status: http.StatusCreated, ContentType: sdpType, Location: path + "/" + a.ID, ETag: a.ETag,
+		Status: http.StatusCreated, ContentType: sdpType, ETag: a.ETag,
+		Location:    apiPrefix + "/sessions/" + sessionID + "/" + name + "/" + a.ID,
 		AcceptPatch: fragmentType, Link: s.Gateway.ICEServers(), Body: []byte(a.SDP),
 	}
 }
@@ -118,12 +142,22 @@ func offerError(err error) error {
 	return &reelvault.Error{Kind: reelvault.Invalid, Message: "the offer has no codec that we take", Location: "body", Cause: err}
 }
 
+// takeBack ends a connection whose answer is not given after all.
+func (s *Server) takeBack(ctx context.Context, sessionID, connection string) {
+	if err := s.Gateway.Hangup(context.WithoutCancel(ctx), sessionID, connection); err != nil {
+		s.log.WarnContext(ctx, "connection not ended", "request", requestID(ctx), "error", err)
+	}
+}
+
 // patch takes a trickle or ICE restart fragment (RFC 9725, section 4.3).
-func (s *Server) patch(ctx context.Context, c *caller, in *fragmentInput) (*sdpOutput, error) {
+func (s *Server) patch(ctx context.Context, c *caller, name string, in *fragmentInput) (*sdpOutput, error) {
 	if err := wantType(in.ContentType, fragmentType); err != nil {
 		return nil, err
 	}
 	if _, err := s.session(ctx, c, in.ID); err != nil {
+		return nil, err
+	}
+	if err := s.mayReach(c, name, in.Connection); err != nil {
 		return nil, err
 	}
 	if in.IfMatch == "" {
@@ -140,8 +174,11 @@ func (s *Server) patch(ctx context.Context, c *caller, in *fragmentInput) (*sdpO
 }
 
 // hangUp ends a connection. It heeds no If-Match (RFC 9725, section 4.3.1).
-func (s *Server) hangUp(ctx context.Context, c *caller, in *connectionInput) (*hungUp, error) {
+func (s *Server) hangUp(ctx context.Context, c *caller, name string, in *connectionInput) (*hungUp, error) {
 	if _, err := s.session(ctx, c, in.ID); err != nil {
+		return nil, err
+	}
+	if err := s.mayReach(c, name, in.Connection); err != nil {
 		return nil, err
 	}
 	if err := s.Gateway.Hangup(ctx, in.ID, in.Connection); err != nil {
@@ -161,9 +198,13 @@ func (s *Server) registerConnection(api huma.API, name, tag string) {
 		Summary:     "Add candidates, or restart ICE",
 		Description: "204 for candidates; 200 with a fragment and a new ETag after a restart. 428 without If-Match, 412 if it is stale.",
 		Responses:   responses,
-	}, s.patch)
+	}, func(ctx context.Context, c *caller, in *fragmentInput) (*sdpOutput, error) {
+		return s.patch(ctx, c, name, in)
+	})
 	register(s, api, huma.Operation{
 		OperationID: name + "Delete", Method: http.MethodDelete, Path: path, Tags: []string{tag},
 		Summary: "End the connection", DefaultStatus: http.StatusOK,
-	}, s.hangUp)
+	}, func(ctx context.Context, c *caller, in *connectionInput) (*hungUp, error) {
+		return s.hangUp(ctx, c, name, in)
+	})
 }

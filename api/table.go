@@ -42,6 +42,19 @@ func (t *table[V]) get(key string, fresh func() V) V {
 	return v
 }
 
+// find gives the value of key, if there is one.
+func (t *table[V]) find(key string) (V, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, ok := t.keys[key]
+	if !ok {
+		var none V
+		return none, false
+	}
+	t.order.MoveToFront(e)
+	return valueOf[V](e), true
+}
+
 func valueOf[V any](e *list.Element) V {
 	v, _ := e.Value.(entry[V])
 	return v.value

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/storage"
 )
 
 type tenantView struct {
@@ -76,7 +77,7 @@ func (s *Server) registerTenants(api huma.API) {
 	register(s, api, huma.Operation{
 		OperationID: "updateTenant", Method: http.MethodPatch, Path: apiPrefix + "/tenants/{id}", Tags: tags,
 		Summary:     "Switch a tenant's features",
-		Description: "A feature that is off captures nothing more; what exists stays.",
+		Description: "A feature that is off captures nothing more: who publishes is hung up. What exists stays.",
 	}, s.updateTenant)
 }
 
@@ -102,7 +103,39 @@ func (s *Server) updateTenant(ctx context.Context, c *caller, in *updateTenantIn
 		return nil, err
 	}
 	s.auditDone(ctx, c, c.target, nil)
+	if !t.Features.AV {
+		if err := s.stopPublishers(ctx, t.ID); err != nil {
+			return nil, err
+		}
+	}
 	return answer(viewTenant(t)), nil
+}
+
+// stopPublishers hangs up the publishers and watchers of a tenant, and seals
+// what they recorded. Offers that are being answered look at the feature once
+// more when their connection is there.
+func (s *Server) stopPublishers(ctx context.Context, tenantID string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
+	defer cancel()
+	live := true
+	filter := storage.SessionFilter{TenantID: tenantID, Live: &live}
+	for after, more := "", true; more; more = after != "" {
+		sessions, next, err := s.Catalog.Sessions(ctx, filter, storage.Page{After: after, Limit: maxPage})
+		if err != nil {
+			return err
+		}
+		for _, session := range sessions {
+			if len(s.Gateway.Publishers(tenantID, session.ID)) == 0 {
+				continue
+			}
+			s.Gateway.HangupSession(ctx, tenantID, session.ID)
+			if err := s.Control.StopSession(ctx, tenantID, session.ID); err != nil {
+				return err
+			}
+		}
+		after = next
+	}
+	return nil
 }
 
 // tenant gives a tenant that c may see: its own, or with the scope system any.

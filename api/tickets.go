@@ -33,7 +33,7 @@ type createTicketInput struct {
 		Purpose     string `json:"purpose" enum:"publish,watch,tab" doc:"tab is for showing the Recordings tab"`
 		Participant string `json:"participant,omitempty" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"Who publishes; for publish only"`
 		Role        string `json:"role,omitempty" enum:"guest,operator" default:"guest" doc:"As whom; for publish only"`
-		LifeSeconds int    `json:"lifeSeconds,omitempty" minimum:"1" maximum:"43200" doc:"How long it is good for; 900 if left out"`
+		LifeSeconds int    `json:"lifeSeconds,omitempty" minimum:"1" maximum:"43200" doc:"How long it is good for; 900 if left out. Never longer than the credential that makes it"`
 	}
 }
 
@@ -76,6 +76,9 @@ func (s *Server) createTicket(ctx context.Context, c *caller, in *createTicketIn
 		Name: in.Body.Purpose + " ticket of " + c.Name, IssuerID: c.credential.ID, Purpose: purpose, SessionID: session.ID,
 		Scopes:    slices.DeleteFunc(slices.Clone(wanted), func(sc reelvault.Scope) bool { return !c.Can(sc) }),
 		CreatedAt: s.now(), ExpiresAt: s.now().Add(life),
+	}
+	if end := c.credential.ExpiresAt; !end.IsZero() && end.Before(cred.ExpiresAt) {
+		cred.ExpiresAt = end // nobody passes on what they won't have any more
 	}
 	if purpose == reelvault.PurposePublish {
 		if in.Body.Participant == "" {

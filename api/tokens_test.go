@@ -128,6 +128,20 @@ func TestTicketNeedsTheScopeItCarries(t *testing.T) {
 	}
 }
 
+// A ticket does not outlive the token that made it.
+func TestTicketEndsWithItsIssuer(t *testing.T) {
+	w := newWorld(t)
+	end := w.clock.Now().Add(5 * time.Minute)
+	token, _ := w.credential(t, reelvault.Credential{
+		Kind: reelvault.CredentialToken, TenantID: w.a.ID, Name: "short", Scopes: everything, ExpiresAt: end,
+	})
+	ticket := w.ticket(t, token, w.a.Session, "watch")
+	got := w.do(call{method: "GET", path: "/api/v1/me", bearer: ticket})
+	if s := decode[struct{ ExpiresAt string }](t, got).ExpiresAt; s != end.Format("2006-01-02T15:04:05.000Z") {
+		t.Errorf("got expiresAt %s, want that of the token, %s", s, end)
+	}
+}
+
 // A ticket ends with its time, and says who publishes.
 func TestTickets(t *testing.T) {
 	w := newWorld(t)

@@ -54,11 +54,8 @@ func (s *Server) watch(ctx context.Context, c *caller, in *whepInput) (*sdpOutpu
 		return nil, offerError(err)
 	}
 	if _, err := s.liveSession(ctx, c, in.ID); err != nil {
-		// The session ended while the offer was answered.
-		if hangErr := s.Gateway.Hangup(context.WithoutCancel(ctx), session.ID, a.ID); hangErr != nil {
-			s.log.WarnContext(ctx, "connection not ended", "request", requestID(ctx), "error", hangErr)
-		}
+		s.takeBack(ctx, session.ID, a.ID) // the session ended while the offer was answered
 		return nil, err
 	}
-	return s.created(a, apiPrefix+"/sessions/"+session.ID+"/whep"), nil
+	return s.created(c, a, session.ID, "whep"), nil
 }

@@ -52,14 +52,14 @@ func (s *Server) publish(ctx context.Context, c *caller, in *whipInput) (*sdpOut
 	if err != nil {
 		return nil, offerError(err)
 	}
-	if err := s.enter(ctx, session, p); err != nil {
-		// The session may have ended while the offer was answered.
-		if hangErr := s.Gateway.Hangup(context.WithoutCancel(ctx), session.ID, a.ID); hangErr != nil {
-			s.log.WarnContext(ctx, "connection not ended", "request", requestID(ctx), "error", hangErr)
-		}
+	if _, err = s.liveSession(ctx, c, in.ID); err == nil {
+		err = s.enter(ctx, session, p)
+	}
+	if err != nil {
+		s.takeBack(ctx, session.ID, a.ID) // the session or the feature ended while the offer was answered
 		return nil, err
 	}
-	return s.created(a, apiPrefix+"/sessions/"+session.ID+"/whip"), nil
+	return s.created(c, a, session.ID, "whip"), nil
 }
 
 // publisherOf says as whom the caller publishes. A ticket binds; a token may
