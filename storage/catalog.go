@@ -110,6 +110,13 @@ type Recordings interface {
 	// SaveTracks adds or replaces tracks, gaps included, in one transaction.
 	SaveTracks(ctx context.Context, tracks []reelvault.Track) error
 
+	// SaveTiming keeps how the tracks of a file were placed, in place of what
+	// was kept before; NotFound without the file.
+	SaveTiming(ctx context.Context, fileID string, t reelvault.Timing) error
+
+	// Timing gives what was kept for a file, or NotFound.
+	Timing(ctx context.Context, fileID string) (reelvault.Timing, error)
+
 	// Unstored lists the files of every tenant that are not verified and whose
 	// recording is not deleted, sealed or not.
 	Unstored(ctx context.Context) ([]reelvault.File, error)

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pion/webrtc/v4/pkg/media/ivfreader"
@@ -69,7 +70,7 @@ func Encode(ctx context.Context, s ClipSpec) (*Clip, error) {
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	c := &Clip{ClipSpec: s}
 	if s.Video != "" {
-		if c.VideoFrames, err = encodeVideo(ctx, s, filepath.Join(dir, "v.ivf")); err != nil {
+		if c.VideoFrames, err = encodeVideo(ctx, s, filepath.Join(dir, "video")); err != nil {
 			return nil, err
 		}
 	}
@@ -81,11 +82,37 @@ func Encode(ctx context.Context, s ClipSpec) (*Clip, error) {
 	return c, nil
 }
 
-// encoders are ffmpeg's options for each codec in an IVF file.
+// Join gives a clip that plays a and then b, as of a camera that changes its
+// size on the way. Both have the same codec and whole seconds.
+func Join(a, b *Clip) *Clip {
+	c := *a
+	c.Duration += b.Duration
+	c.VideoFrames = append(slices.Clone(a.VideoFrames), later(b.VideoFrames, a.Duration)...)
+	c.AudioFrames = append(slices.Clone(a.AudioFrames), later(b.AudioFrames, a.Duration)...)
+	return &c
+}
+
+func later(frames []Encoded, by time.Duration) []Encoded {
+	frames = slices.Clone(frames)
+	for i := range frames {
+		frames[i].At += by
+	}
+	return frames
+}
+
+// encoders are ffmpeg's options for each codec.
 var encoders = map[reelvault.Codec][]string{
 	reelvault.VP8: {"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", "-error-resilient", "1"},
 	reelvault.VP9: {"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"},
 	reelvault.AV1: {"-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"},
+	reelvault.H264: {
+		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-profile:v", "baseline",
+		"-x264-params", "aud=1:repeat-headers=1:scenecut=0",
+	},
+	reelvault.H265: {
+		"-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency",
+		"-x265-params", "aud=1:repeat-headers=1:scenecut=0:open-gop=0:log-level=none",
+	},
 }
 
 func encodeVideo(ctx context.Context, s ClipSpec, path string) ([]Encoded, error) {
@@ -98,36 +125,62 @@ func encodeVideo(ctx context.Context, s ClipSpec, path string) ([]Encoded, error
 		s.Width, s.Height, s.FPS, s.Duration.Seconds(),
 		s.FPS, s.FPS/2, s.FPS/2+max(s.FPS/15-1, 0))
 	args := append([]string{"-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p"}, options...)
-	args = append(args, "-b:v", fmt.Sprint(s.BitRate), "-g", fmt.Sprint(int(s.KeyEvery.Seconds()*float64(s.FPS))), "-y", path)
+	keyEvery := int(s.KeyEvery.Seconds() * float64(s.FPS))
+	format, split := "ivf", splitIVF
+	switch s.Video {
+	case reelvault.H264:
+		format, split = "h264", splitAt([]byte{0, 0, 0, 1, 9})
+	case reelvault.H265:
+		format, split = "hevc", splitAt([]byte{0, 0, 0, 1, 35 << 1, 1})
+	default:
+	}
+	args = append(args, "-b:v", fmt.Sprint(s.BitRate), "-g", fmt.Sprint(keyEvery), "-keyint_min", fmt.Sprint(keyEvery), "-f", format, "-y", path)
 	if err := run(ctx, "ffmpeg", args...); err != nil {
 		return nil, err
 	}
-	return readIVF(path, s)
-}
-
-func readIVF(path string, s ClipSpec) ([]Encoded, error) {
-	f, err := os.Open(path)
+	stream, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read
-	r, _, err := ivfreader.NewWith(f)
+	pictures, err := split(stream)
 	if err != nil {
 		return nil, fmt.Errorf("read clip: %w", err)
 	}
-	keyEvery := int(s.KeyEvery.Seconds() * float64(s.FPS))
-	var frames []Encoded
+	frames := make([]Encoded, len(pictures))
+	for i, data := range pictures {
+		at := time.Duration(i) * time.Second / time.Duration(s.FPS)
+		frames[i] = Encoded{At: at, Data: data, Key: i%keyEvery == 0}
+	}
+	return frames, nil
+}
+
+func splitIVF(stream []byte) ([][]byte, error) {
+	r, _, err := ivfreader.NewWith(bytes.NewReader(stream))
+	if err != nil {
+		return nil, err
+	}
+	var pictures [][]byte
 	for {
 		data, _, err := r.ParseNextFrame()
 		if errors.Is(err, io.EOF) {
-			return frames, nil
+			return pictures, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read clip: %w", err)
+			return nil, err
 		}
-		n := len(frames)
-		at := time.Duration(n) * time.Second / time.Duration(s.FPS)
-		frames = append(frames, Encoded{At: at, Data: data, Key: n%keyEvery == 0})
+		pictures = append(pictures, data)
+	}
+}
+
+// splitAt cuts a byte stream before each access unit delimiter.
+func splitAt(delimiter []byte) func([]byte) ([][]byte, error) {
+	return func(stream []byte) ([][]byte, error) {
+		parts := bytes.Split(stream, delimiter)
+		pictures := make([][]byte, 0, len(parts))
+		for _, p := range parts[1:] {
+			pictures = append(pictures, append(bytes.Clone(delimiter), p...))
+		}
+		return pictures, nil
 	}
 }
 

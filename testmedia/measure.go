@@ -161,10 +161,15 @@ func Duration(ctx context.Context, path string) (time.Duration, error) {
 }
 
 // Decode decodes every frame of a file; a word from a decoder is an error.
-// Times stay in the file's own unit: ffmpeg would else round them to a frame
-// rate that it guesses from the first frames, and complain when two pictures
-// of a camera whose rate is not constant fall together.
 func Decode(ctx context.Context, path string) error {
+	_, err := output(ctx, "ffmpeg", "-v", "error", "-i", path, "-f", "null", "-")
+	return err
+}
+
+// DecodeVariable is Decode for a picture whose rate changes on the way. Decode
+// rounds times to the rate of the first pictures, and complains where two
+// fall together; here they stay in the file's own unit.
+func DecodeVariable(ctx context.Context, path string) error {
 	_, err := output(ctx, "ffmpeg", "-v", "error", "-i", path, "-enc_time_base", "-1", "-f", "null", "-")
 	return err
 }

@@ -42,7 +42,7 @@ type capture struct {
 	cause     error // set before closing is closed
 
 	notedMu sync.Mutex
-	noted   []reelvault.Track // what the recording should save next
+	noted   notes
 
 	// capture goroutine only
 	timeline *timeline.Timeline
@@ -52,7 +52,8 @@ type capture struct {
 	first    bool      // no file has begun yet
 	ended    bool      // finish has run
 	retryAt  time.Time // not before this instant is a new file tried again
-	dirty    bool
+	dirty    bool      // a row has changed since the last note
+	timed    time.Time // when the timing was last noted
 }
 
 // arrival is one thing a source hands over.
@@ -157,16 +158,20 @@ func (c *capture) turn(now time.Time) {
 		c.fillMutes(now)
 		c.check(c.segment.flush(c.timeline.Now(now)), now)
 	}
-	c.note()
+	c.note(now)
 }
 
 // drain empties the inbox into the jitter buffers. It takes no more than was
-// there at the start, so a flood cannot hold it.
+// there at the start, so a flood cannot hold it. A packet that got in while a
+// pause began is dropped.
 func (c *capture) drain() {
 	for range len(c.inbox) {
 		a := <-c.inbox
 		if a.packet == nil {
 			c.timeline.Report(a.track.index, a.report)
+			continue
+		}
+		if c.recording.paused.Load() {
 			continue
 		}
 		c.recorder.stats.packets.Add(1)
@@ -193,24 +198,25 @@ func (c *capture) finish() {
 
 // pause drops what sits in buffers. The recording refuses packets already.
 func (c *capture) pause(gap reelvault.Gap) {
-	for len(c.inbox) > 0 {
-		<-c.inbox
-	}
+	now := time.Now()
+	c.drain()
 	for _, t := range c.tracks {
 		t.discard()
 		t.hole = &gap
 		t.openGap(gap)
 	}
 	if c.segment != nil {
-		c.check(c.segment.flush(maxTime), time.Now())
+		c.check(c.segment.flush(maxTime), now)
 	}
-	c.note()
+	c.note(now)
 }
 
 // resume begins every track anew, with a keyframe.
 func (c *capture) resume() {
+	c.drain()
 	for _, t := range c.tracks {
 		t.discard()
+		t.asked = time.Time{}
 		t.askKeyframe(time.Now())
 	}
 }
@@ -233,24 +239,3 @@ func (c *capture) open() bool {
 
 // origin gives where the capture's own zero lies on the recording's clock.
 func (c *capture) origin() time.Duration { return c.timeline.Start().Sub(c.recording.zero()) }
-
-// note leaves a copy of the tracks for the recording to save, if they changed.
-func (c *capture) note() {
-	if !c.dirty || c.segment == nil {
-		return
-	}
-	c.dirty = false
-	rows := c.segment.rows()
-	c.notedMu.Lock()
-	defer c.notedMu.Unlock()
-	c.noted = rows
-}
-
-// takeNoted gives what was noted since the last call, or nil.
-func (c *capture) takeNoted() []reelvault.Track {
-	c.notedMu.Lock()
-	defer c.notedMu.Unlock()
-	rows := c.noted
-	c.noted = nil
-	return rows
-}

@@ -33,4 +33,8 @@ type Ledger interface {
 
 	// SaveTracks adds or replaces tracks with their gaps.
 	SaveTracks(ctx context.Context, tracks []reelvault.Track) error
+
+	// SaveTiming keeps how the tracks of a file were placed, in place of what
+	// was kept before.
+	SaveTiming(ctx context.Context, fileID string, t reelvault.Timing) error
 }

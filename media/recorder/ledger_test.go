@@ -12,15 +12,24 @@ import (
 type ledger struct {
 	mu         sync.Mutex
 	recordings map[string]reelvault.Recording
+	timings    map[string]reelvault.Timing // by file
+	failure    error                       // of every change
 	status     reelvault.SessionStatus
 	features   reelvault.Features
 }
 
 func newLedger() *ledger {
 	return &ledger{
-		recordings: map[string]reelvault.Recording{}, status: reelvault.StatusActive,
+		recordings: map[string]reelvault.Recording{}, timings: map[string]reelvault.Timing{}, status: reelvault.StatusActive,
 		features: reelvault.Features{AV: true},
 	}
+}
+
+// setFailure makes every change fail from now on, or none.
+func (l *ledger) setFailure(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failure = err
 }
 
 func (l *ledger) Tenant(_ context.Context, id string) (reelvault.Tenant, error) {
@@ -34,6 +43,9 @@ func (l *ledger) Session(_ context.Context, tenantID, id string) (reelvault.Sess
 func (l *ledger) CreateRecording(_ context.Context, r reelvault.Recording) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.failure != nil {
+		return l.failure
+	}
 	l.recordings[r.ID] = r
 	return nil
 }
@@ -73,6 +85,9 @@ func (l *ledger) Unfinished(context.Context) ([]reelvault.Recording, error) {
 func (l *ledger) MoveRecording(_ context.Context, id string, e reelvault.RecordingEvent, change reelvault.Recording) (reelvault.Recording, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.failure != nil {
+		return reelvault.Recording{}, l.failure
+	}
 	r, ok := l.recordings[id]
 	if !ok {
 		return r, reelvault.Errorf(reelvault.NotFound, "no recording %s", id)
@@ -98,6 +113,9 @@ func (l *ledger) MoveRecording(_ context.Context, id string, e reelvault.Recordi
 func (l *ledger) SaveFile(_ context.Context, f reelvault.File) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.failure != nil {
+		return l.failure
+	}
 	r := l.recordings[f.RecordingID]
 	r.Files = slices.DeleteFunc(slices.Clone(r.Files), func(o reelvault.File) bool { return o.ID == f.ID })
 	r.Files = append(r.Files, f)
@@ -108,11 +126,21 @@ func (l *ledger) SaveFile(_ context.Context, f reelvault.File) error {
 func (l *ledger) SaveTracks(_ context.Context, tracks []reelvault.Track) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.failure != nil {
+		return l.failure
+	}
 	for _, t := range tracks {
 		r := l.recordings[t.RecordingID]
 		r.Tracks = slices.DeleteFunc(slices.Clone(r.Tracks), func(o reelvault.Track) bool { return o.ID == t.ID })
 		r.Tracks = append(r.Tracks, t)
 		l.recordings[t.RecordingID] = r
 	}
+	return nil
+}
+
+func (l *ledger) SaveTiming(_ context.Context, fileID string, t reelvault.Timing) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.timings[fileID] = t
 	return nil
 }

@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/reelvault/reelvault"
@@ -26,10 +27,14 @@ func (r *recording) pause(ctx context.Context, by, reason string) (reelvault.Rec
 	r.pauses = append(r.pauses, reelvault.Gap{Start: now.Sub(r.start), Cause: reelvault.GapPause, By: by, Reason: reason})
 	gap := r.pauses[len(r.pauses)-1]
 	r.mu.Unlock()
-	for _, c := range r.all() {
+	all := r.all()
+	for _, c := range all {
 		c.do(func() { c.pause(gap) })
 	}
-	r.saveTracks()
+	r.saveNoted()
+	if len(all) == 0 {
+		r.notePause(row.Tracks, gap)
+	}
 	r.recorder.config.Log.Info("recording paused", "recording", r.id, "by", by)
 	return row, nil
 }
@@ -42,7 +47,7 @@ func (r *recording) resume(ctx context.Context) (reelvault.Recording, error) {
 	if err != nil {
 		return reelvault.Recording{}, err
 	}
-	r.closePause(time.Now())
+	r.stretchPause(row.Tracks, r.closePause(time.Now()))
 	for _, c := range r.all() {
 		c.do(c.resume)
 	}
@@ -51,14 +56,65 @@ func (r *recording) resume(ctx context.Context) (reelvault.Recording, error) {
 	return row, nil
 }
 
-// closePause ends the open pause, if there is one.
-func (r *recording) closePause(now time.Time) {
+// closePause ends the open pause and gives it; without one, an empty gap.
+func (r *recording) closePause(now time.Time) reelvault.Gap {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := len(r.pauses); n > 0 && r.pauses[n-1].End == 0 {
-		r.pauses[n-1].End = max(now.Sub(r.start), r.pauses[n-1].Start)
-		r.end = max(r.end, r.pauses[n-1].End)
+	n := len(r.pauses)
+	if n == 0 || r.pauses[n-1].End != 0 {
+		return reelvault.Gap{}
 	}
+	last := &r.pauses[n-1]
+	last.End = max(now.Sub(r.start), last.Start)
+	r.end = max(r.end, last.End)
+	return *last
+}
+
+// notePause notes a pause that begins while no publisher is here, in the
+// tracks of the last file.
+func (r *recording) notePause(tracks []reelvault.Track, g reelvault.Gap) {
+	if len(tracks) == 0 {
+		return
+	}
+	last := tracks[len(tracks)-1].FileID
+	tracks = slices.DeleteFunc(slices.Clone(tracks), func(t reelvault.Track) bool { return t.FileID != last })
+	g.End = g.Start
+	for i := range tracks {
+		tracks[i].Gaps = append(tracks[i].Gaps, g)
+	}
+	r.recorder.saveTracks(tracks)
+}
+
+// stretchPause makes a pause last to its end in the tracks of publishers who
+// left while it held. Those who stayed note its end themselves.
+func (r *recording) stretchPause(tracks []reelvault.Track, pause reelvault.Gap) {
+	var stretched []reelvault.Track
+	for _, t := range tracks {
+		n := len(t.Gaps)
+		if n == 0 || t.Gaps[n-1].Cause != reelvault.GapPause || t.Gaps[n-1].End < pause.Start || t.Gaps[n-1].End >= pause.End {
+			continue
+		}
+		t.Gaps[n-1].End = pause.End
+		stretched = append(stretched, t)
+	}
+	if len(stretched) > 0 {
+		r.recorder.saveTracks(stretched)
+	}
+}
+
+// lastPause gives the newest pause that tracks tell of, as one that still
+// holds.
+func lastPause(tracks []reelvault.Track) reelvault.Gap {
+	last := reelvault.Gap{Cause: reelvault.GapPause}
+	for _, t := range tracks {
+		for _, g := range t.Gaps {
+			if g.Cause == reelvault.GapPause && g.Start >= last.Start {
+				last = g
+			}
+		}
+	}
+	last.End = 0
+	return last
 }
 
 // openPause gives the pause that holds now.

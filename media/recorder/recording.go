@@ -59,7 +59,7 @@ func (r *recording) run() {
 	for {
 		select {
 		case <-save.C:
-			r.saveTracks()
+			r.saveNoted()
 		case <-r.wake:
 			idle.Stop()
 			if wait, empty := r.idleTime(); empty {
@@ -193,19 +193,4 @@ func (r *recording) leaveBehind(s *segment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.leftover = append(r.leftover, s)
-}
-
-// saveTracks saves what captures have noted since the last time.
-func (r *recording) saveTracks() {
-	for _, c := range r.all() {
-		tracks := c.takeNoted()
-		if len(tracks) == 0 {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), sealTime)
-		if err := r.recorder.config.Ledger.SaveTracks(ctx, tracks); err != nil {
-			r.recorder.config.Log.Error("save tracks", "recording", r.id, "err", err)
-		}
-		cancel()
-	}
 }

@@ -62,7 +62,7 @@ func (r *Recorder) recoverOne(ctx context.Context, row reelvault.Recording) erro
 	case reelvault.RecordingProcessing:
 		return errors.Join(append(failures, rec.conclude(ctx))...)
 	default:
-		return errors.Join(append(failures, rec.settle(ctx))...)
+		return errors.Join(append(failures, rec.settle(ctx, reelvault.Gap{}))...)
 	}
 }
 
@@ -71,7 +71,7 @@ func (r *Recorder) readopt(rec *recording) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rec.paused.Store(true)
-	rec.pauses = []reelvault.Gap{{Start: rec.end, Cause: reelvault.GapPause}}
+	rec.pauses = []reelvault.Gap{lastPause(rec.row.Tracks)}
 	r.recordings[rec.scope] = rec
 	r.lives.Add(1)
 	go func() {

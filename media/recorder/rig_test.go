@@ -24,10 +24,14 @@ type rig struct {
 	stop func()
 }
 
-func newRig(t *testing.T, path string, l *ledger) *rig {
+func newRig(t *testing.T, path string, l *ledger, fs ...spool.FS) *rig {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	dir, err := spool.Open(path, spool.Config{Reserve: 1, SyncEvery: time.Second, Log: log})
+	c := spool.Config{Reserve: 1, SyncEvery: time.Second, Log: log}
+	if len(fs) > 0 {
+		c.FS = fs[0]
+	}
+	dir, err := spool.Open(path, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +62,7 @@ type publisher struct {
 	tracks  map[testmedia.Stream]media.Track
 	start   time.Time
 	asked   int
+	pending []testmedia.Sent // for until
 }
 
 func (r *rig) publish(p media.Publisher, formats map[testmedia.Stream]media.Format) *publisher {
@@ -90,6 +95,20 @@ func (p *publisher) send(arrivals []testmedia.Sent) int {
 			forwarded++
 		}
 	}
+	return forwarded
+}
+
+// until sends what is pending up to d after the publisher's start, and waits
+// until everybody is done with it.
+func (p *publisher) until(d time.Duration) (forwarded int) {
+	n := 0
+	for n < len(p.pending) && p.pending[n].At < d {
+		n++
+	}
+	forwarded = p.send(p.pending[:n])
+	p.pending = p.pending[n:]
+	<-time.After(time.Until(p.start.Add(d)))
+	synctest.Wait()
 	return forwarded
 }
 
@@ -126,4 +145,76 @@ func record(t *testing.T, formats map[testmedia.Stream]media.Format, arrivals []
 		t.Fatalf("recordings: got %d, want 1", len(all))
 	}
 	return all[0], path
+}
+
+// bubble runs f with a rig on a fake clock, and gives the recordings that are
+// in the ledger after the rig's end.
+func bubble(t *testing.T, f func(t *testing.T, r *rig), fs ...spool.FS) ([]reelvault.Recording, string) {
+	t.Helper()
+	l, path := newLedger(), filepath.Join(t.TempDir(), "spool")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, path, l, fs...)
+		f(t, r)
+		r.stop()
+	})
+	return l.all(), path
+}
+
+// camera publishes what the camera clip has, ready to be sent by until.
+func (r *rig) camera(p media.Publisher, s testmedia.SendSpec) *publisher {
+	r.t.Helper()
+	clip := encode(r.t, camera)
+	sent, err := testmedia.Send(clip, s)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	publisher := r.publish(p, clip.Formats())
+	publisher.pending = sent
+	return publisher
+}
+
+// only gives the one recording there is.
+func (r *rig) only() reelvault.Recording {
+	r.t.Helper()
+	all := r.ledger.all()
+	if len(all) != 1 {
+		r.t.Fatalf("recordings: got %d, want 1", len(all))
+	}
+	return all[0]
+}
+
+// wantPlayable decodes every file of a recording, and holds the lengths that
+// its rows state against what ffprobe says.
+func wantPlayable(t *testing.T, rec reelvault.Recording, path string) {
+	t.Helper()
+	if rec.State != reelvault.RecordingReady {
+		t.Errorf("recording: got %s %q, want ready", rec.State, rec.Reason)
+	}
+	for _, f := range rec.Files {
+		name := spoolPath(t, path, f.ID)
+		if err := testmedia.Decode(t.Context(), name); err != nil {
+			t.Errorf("decode: %v", err)
+		}
+		duration, err := testmedia.Duration(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !near(duration, f.Duration, 2*time.Millisecond) {
+			t.Errorf("duration: file says %v, row says %v", duration, f.Duration)
+		}
+	}
+}
+
+// near says whether two times are within some tolerance.
+func near(got, want, tolerance time.Duration) bool { return (got - want).Abs() <= tolerance }
+
+// gaps gives a track's gaps of one cause.
+func gaps(track reelvault.Track, cause reelvault.GapCause) []reelvault.Gap {
+	var found []reelvault.Gap
+	for _, g := range track.Gaps {
+		if g.Cause == cause {
+			found = append(found, g)
+		}
+	}
+	return found
 }

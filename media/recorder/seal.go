@@ -21,7 +21,7 @@ func (r *recording) seal() {
 	}
 	r.ended.Store(true)
 	r.paused.Store(false)
-	r.closePause(now)
+	pause := r.closePause(now)
 	r.mu.Lock()
 	row, leftover := r.row, r.leftover
 	r.mu.Unlock()
@@ -33,7 +33,7 @@ func (r *recording) seal() {
 	for _, s := range leftover {
 		r.finishLeftover(ctx, s)
 	}
-	if err := r.settle(ctx); err != nil {
+	if err := r.settle(ctx, pause); err != nil {
 		r.recorder.config.Log.Error("seal recording", "recording", r.id, "err", err)
 	}
 }
@@ -53,12 +53,14 @@ func (r *recording) finishLeftover(ctx context.Context, s *segment) {
 	r.keep(f, 0)
 }
 
-// settle moves the row to its last state.
-func (r *recording) settle(ctx context.Context) error {
+// settle moves the row to its last state, and ends the pause that held.
+func (r *recording) settle(ctx context.Context, pause reelvault.Gap) error {
 	change := reelvault.Recording{EndedAt: r.endedAt(), SyncError: shown(r.syncErr)}
-	if _, err := r.recorder.config.Ledger.MoveRecording(ctx, r.id, reelvault.EventSeal, change); err != nil {
+	row, err := r.recorder.config.Ledger.MoveRecording(ctx, r.id, reelvault.EventSeal, change)
+	if err != nil {
 		return err
 	}
+	r.stretchPause(row.Tracks, pause)
 	return r.conclude(ctx)
 }
 

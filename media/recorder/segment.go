@@ -40,6 +40,7 @@ type segment struct {
 
 // lane is one track's place in one file.
 type lane struct {
+	index    int // in the timeline
 	row      reelvault.Track
 	spec     webm.TrackSpec
 	fillFrom time.Duration // where the silence of a running mute began
@@ -153,7 +154,7 @@ func (s *segment) admit(t *track, f *media.Frame, at time.Duration) error {
 		if err != nil {
 			return fmt.Errorf("add %s track: %w", spec.Codec, err)
 		}
-		t.lane = &lane{spec: spec, row: s.trackRow(t, number, at)}
+		t.lane = &lane{index: t.index, spec: spec, row: s.trackRow(t, number, at)}
 		s.lanes = append(s.lanes, t.lane)
 		s.capture.dirty = true
 		return nil
@@ -267,5 +268,6 @@ func (s *segment) seal() error {
 	if err := s.capture.recorder.config.Ledger.SaveFile(ctx, s.row); err != nil {
 		return fmt.Errorf("save file: %w", err)
 	}
+	s.capture.recorder.saveTiming(s.row.ID, s.timing())
 	return nil
 }

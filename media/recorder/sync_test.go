@@ -1,8 +1,9 @@
 package recorder_test
 
 import (
-	"os"
+	"context"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,8 +21,9 @@ type syncCase struct {
 	clip     testmedia.ClipSpec
 	send     testmedia.SendSpec
 	network  testmedia.Impairment
-	converge time.Duration // offsets before that do not count
-	long     bool          // kept for the long run
+	then     testmedia.ClipSpec // sent after clip, in turn with it
+	converge time.Duration      // offsets before that do not count
+	slewed   bool               // pictures are moved on the way
 }
 
 var (
@@ -77,12 +79,21 @@ var syncCases = []syncCase{
 		send: testmedia.SendSpec{Length: 70 * time.Second, BadReport: 20 * time.Second},
 	},
 	{
-		name: "reports withheld for 20 s, hidden skew", clip: camera, network: rough, converge: 50 * time.Second,
+		name: "reports withheld for 20 s, hidden skew", clip: camera, network: rough, converge: 50 * time.Second, slewed: true,
 		send: testmedia.SendSpec{Length: 120 * time.Second, ReportsFrom: 20 * time.Second, VideoSkew: 100 * time.Millisecond},
 	},
 	{name: "reports withheld for good", clip: camera, send: testmedia.SendSpec{Length: 70 * time.Second, NoReports: true}, network: rough},
 	{
-		name: "clocks 200 ppm apart over 2 h", clip: slowCamera, network: rough,
+		name: "size change", clip: camera, then: resized(reelvault.VP8), network: rough,
+		send: testmedia.SendSpec{Length: 70 * time.Second},
+	},
+	{
+		name: "h264, size change", clip: withCodec(reelvault.H264), then: resized(reelvault.H264), network: rough,
+		send: testmedia.SendSpec{Length: 70 * time.Second},
+	},
+	{name: "h265", clip: withCodec(reelvault.H265), send: testmedia.SendSpec{Length: 70 * time.Second}, network: rough},
+	{
+		name: "clocks 200 ppm apart over 2 h", clip: slowCamera, network: rough, slewed: true,
 		send: testmedia.SendSpec{Length: 2 * time.Hour, AudioPPM: 100, VideoPPM: -100, ReportEvery: 5 * time.Second},
 	},
 }
@@ -90,6 +101,12 @@ var syncCases = []syncCase{
 func withCodec(c reelvault.Codec) testmedia.ClipSpec {
 	s := camera
 	s.Video = c
+	return s
+}
+
+func resized(c reelvault.Codec) testmedia.ClipSpec {
+	s := withCodec(c)
+	s.Width, s.Height = 240, 180
 	return s
 }
 
@@ -104,9 +121,10 @@ func withDTX() testmedia.ClipSpec {
 func TestSync(t *testing.T) {
 	for _, c := range syncCases {
 		t.Run(c.name, func(t *testing.T) {
-			clip, err := testmedia.Encode(t.Context(), c.clip)
-			if err != nil {
-				t.Fatal(err)
+			t.Parallel()
+			clip := encode(t, c.clip)
+			if c.then.Video != "" {
+				clip = testmedia.Join(clip, encode(t, c.then))
 			}
 			sent, err := testmedia.Send(clip, c.send)
 			if err != nil {
@@ -118,13 +136,31 @@ func TestSync(t *testing.T) {
 	}
 }
 
+var clips sync.Map // of a function that encodes once, for each spec
+
+func encode(t *testing.T, s testmedia.ClipSpec) *testmedia.Clip {
+	t.Helper()
+	once, _ := clips.LoadOrStore(s, sync.OnceValues(func() (*testmedia.Clip, error) {
+		return testmedia.Encode(context.Background(), s)
+	}))
+	clip, err := once.(func() (*testmedia.Clip, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clip
+}
+
 func checkSync(t *testing.T, c syncCase, rec reelvault.Recording, path string) {
 	t.Helper()
 	if rec.State != reelvault.RecordingReady || len(rec.Files) != 1 {
 		t.Fatalf("recording: got %s %q with %d files, want ready with 1", rec.State, rec.Reason, len(rec.Files))
 	}
 	file := spoolPath(t, path, rec.Files[0].ID)
-	if err := testmedia.Decode(t.Context(), file); err != nil {
+	decode := testmedia.Decode
+	if c.slewed {
+		decode = testmedia.DecodeVariable
+	}
+	if err := decode(t.Context(), file); err != nil {
 		t.Errorf("decode: %v", err)
 	}
 	events, err := testmedia.Measure(t.Context(), file)
@@ -191,8 +227,7 @@ func spoolPath(t *testing.T, dir, id string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, id+"*"))
 	if err != nil || len(found) != 1 {
-		entries, _ := os.ReadDir(dir) //nolint:errcheck // for the message only
-		t.Fatalf("spool file %s: got %v of %v, %v", id, found, entries, err)
+		t.Fatalf("spool file %s: got %v, %v", id, found, err)
 	}
 	return found[0]
 }

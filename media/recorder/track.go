@@ -107,7 +107,7 @@ func (t *track) advance(now time.Time) {
 			t.frame(&f, now)
 		}
 	}
-	if t.requestKeyframe == nil || t.asked.IsZero() && !t.started && t.jitter.Stats().Received == 0 {
+	if t.capture.recording.paused.Load() || t.jitter.Stats().Received == 0 {
 		return
 	}
 	if t.gated || t.depacket.NeedKeyframe() || now.Sub(t.lastKey) >= seekEvery {

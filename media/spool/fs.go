@@ -48,17 +48,19 @@ type Space struct {
 	ReadOnly bool
 }
 
-// osFS is the file system of the operating system.
-type osFS struct{}
+// OS is the file system of the operating system.
+type OS struct{}
 
-func (osFS) MkdirAll(dir string, perm fs.FileMode) error {
+// MkdirAll implements FS.
+func (OS) MkdirAll(dir string, perm fs.FileMode) error {
 	if err := os.MkdirAll(dir, perm); err != nil {
 		return err
 	}
 	return os.Chmod(dir, perm)
 }
 
-func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (FSFile, error) {
+// OpenFile implements FS.
+func (OS) OpenFile(name string, flag int, perm fs.FileMode) (FSFile, error) {
 	f, err := os.OpenFile(name, flag, perm)
 	if err != nil {
 		return nil, err // not f: a nil *os.File in an interface would not be nil
@@ -66,11 +68,14 @@ func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (FSFile, error) {
 	return f, nil
 }
 
-func (osFS) Remove(name string) error { return os.Remove(name) }
+// Remove implements FS.
+func (OS) Remove(name string) error { return os.Remove(name) }
 
-func (osFS) ReadDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
+// ReadDir implements FS.
+func (OS) ReadDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
 
-func (osFS) SyncDir(dir string) error {
+// SyncDir implements FS.
+func (OS) SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -81,7 +86,8 @@ func (osFS) SyncDir(dir string) error {
 // readOnlyMount is ST_RDONLY of statfs(2).
 const readOnlyMount = 1
 
-func (osFS) Space(dir string) (Space, error) {
+// Space implements FS.
+func (OS) Space(dir string) (Space, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return Space{}, &os.PathError{Op: "statfs", Path: dir, Err: err}

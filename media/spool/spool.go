@@ -57,7 +57,7 @@ type Config struct {
 	Reserve   int64         // free bytes below which Room refuses; zero: DefaultReserve or 5 %, whichever is less
 	SyncEvery time.Duration // how often Run syncs, at most 1 s; zero: DefaultSyncEvery
 	Log       *slog.Logger  // nil: silence
-	FS        FS            // nil: the real one
+	FS        FS            // nil: OS
 }
 
 // Dir is a spool folder. Its methods may be called from any goroutine.
@@ -93,7 +93,7 @@ func Open(path string, c Config) (*Dir, error) {
 	}
 	d := &Dir{path: path, fs: c.FS, reserve: c.Reserve, every: c.SyncEvery, log: c.Log, files: map[string]*File{}}
 	if d.fs == nil {
-		d.fs = osFS{}
+		d.fs = OS{}
 	}
 	if d.every == 0 {
 		d.every = DefaultSyncEvery

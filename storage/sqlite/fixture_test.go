@@ -48,6 +48,9 @@ var (
 			},
 		}},
 	}
+	fixtureTiming = reelvault.Timing{Reports: []reelvault.TimingReport{{
+		TrackID: fixtureRecording.Tracks[0].ID, SSRC: 4711, NTP: 0xe9d1_0000_8000_0000, RTP: 48000, At: time.Second, Verdict: "used",
+	}}}
 	fixturePerson = reelvault.Person{
 		ID: "019ab000-0000-7000-8000-000000000006", TenantID: fixtureTenant.ID, Name: "administrator",
 		Scopes: []reelvault.Scope{reelvault.ScopeSystem, reelvault.ScopeTenantAdmin}, CreatedAt: fixtureTime,
@@ -82,6 +85,7 @@ func fill(ctx context.Context, c *sqlite.Catalog) error {
 		func() error { return c.SaveTracks(ctx, fixtureRecording.Tracks) },
 		func() error { return c.CommitFile(ctx, spooled.ID, reelvault.Verified, object, fixtureFile.SHA256) },
 		func() error { return c.SetUpload(ctx, spooled.ID, "upload-1") },
+		func() error { return c.SaveTiming(ctx, spooled.ID, fixtureTiming) },
 		func() error { return c.CreatePerson(ctx, fixturePerson) },
 		func() error { return c.CreateCredentials(ctx, []reelvault.Credential{fixtureToken, fixtureTicket}) },
 		func() error { return c.Append(ctx, fixtureEvent) },

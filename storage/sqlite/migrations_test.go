@@ -17,7 +17,7 @@ import (
 )
 
 // newestSchema is the version of the newest migration.
-const newestSchema = "v1"
+const newestSchema = "v2"
 
 var update = flag.Bool("update", false, "write the fixture of the newest schema")
 
@@ -70,9 +70,15 @@ func copyFile(t *testing.T, from, to string) string {
 func TestFixtures(t *testing.T) {
 	for _, path := range fixtures(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			readBack(t, open(t, path))
+			c := open(t, path)
+			readBack(t, c)
 			if filepath.Base(path) != newestSchema+".db" {
 				wantCopy(t, path)
+				return
+			}
+			timing, err := c.Timing(t.Context(), fixtureFile.ID)
+			if err != nil || !reflect.DeepEqual(timing, fixtureTiming) {
+				t.Errorf("timing: got %+v, %v", timing, err)
 			}
 		})
 	}

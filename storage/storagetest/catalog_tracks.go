@@ -10,9 +10,11 @@ import (
 var trackTests = []catalogTest{
 	{"tracks come back with their gaps, by offset", tracksSaved},
 	{"tracks are saved all or none", tracksAllOrNone},
+	{"what is known of a file's clocks is replaced as a whole", timingSaved},
 }
 
 func tracksSaved(t *testing.T, w *world) {
+	t.Helper()
 	r := w.recording(t, w.ours, reelvault.RecordingRunning)
 	f := w.file(t, r.ID)
 	audio := reelvault.Track{
@@ -44,6 +46,7 @@ func tracksSaved(t *testing.T, w *world) {
 }
 
 func tracksAllOrNone(t *testing.T, w *world) {
+	t.Helper()
 	r := w.recording(t, w.ours, reelvault.RecordingRunning)
 	f, second := w.file(t, r.ID), w.file(t, r.ID)
 	foreign := w.file(t, w.recording(t, w.theirs, reelvault.RecordingRunning).ID)
@@ -70,4 +73,27 @@ func tracksAllOrNone(t *testing.T, w *world) {
 	got, err := w.Recording(t.Context(), w.ours.ID, r.ID)
 	ok(t, err)
 	same(t, "tracks", got.Tracks, []reelvault.Track{first})
+}
+
+func timingSaved(t *testing.T, w *world) {
+	t.Helper()
+	f := w.file(t, w.recording(t, w.ours, reelvault.RecordingRunning).ID)
+	_, err := w.Timing(t.Context(), f.ID)
+	wantRefusal(t, err, reelvault.NotFound)
+	wantRefusal(t, w.SaveTiming(t.Context(), newID(), reelvault.Timing{}), reelvault.NotFound)
+	for _, want := range []reelvault.Timing{
+		{
+			Reports: []reelvault.TimingReport{{
+				TrackID: newID(), SSRC: 1<<32 - 1, NTP: 1<<64 - 1, RTP: 1<<32 - 1, At: time.Hour + time.Nanosecond,
+				Verdict: "used", Residual: -time.Microsecond,
+			}},
+			Corrections: []reelvault.TimingCorrection{{Reset: true, From: time.Second, To: time.Minute, Amount: -time.Millisecond}},
+		},
+		{},
+	} {
+		ok(t, w.SaveTiming(t.Context(), f.ID, want))
+		got, err := w.Timing(t.Context(), f.ID)
+		ok(t, err)
+		same(t, "timing", got, want)
+	}
 }

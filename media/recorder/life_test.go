@@ -1,0 +1,239 @@
+package recorder_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
+	"github.com/reelvault/reelvault/testmedia"
+)
+
+var (
+	errGone  = errors.New("gone without a word")
+	operator = media.Publisher{TenantID: "t", SessionID: "s", ParticipantID: "operator", Role: reelvault.RoleOperator}
+	screen   = media.Publisher{TenantID: "t", SessionID: "s", ParticipantID: "guest", Role: reelvault.RoleGuest, Screen: true}
+)
+
+const frameTime = 34 * time.Millisecond // of the camera, rounded up
+
+// Whoever comes back within a minute goes on in the same recording, in a file
+// that lies where it belongs.
+func TestRejoin(t *testing.T) {
+	all, path := bubble(t, func(t *testing.T, r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
+		p.until(10 * time.Second)
+		p.capture.Close(errGone)
+		<-time.After(55 * time.Second)
+		p = r.camera(guest, testmedia.SendSpec{Length: 5 * time.Second})
+		p.until(5 * time.Second)
+		p.capture.Close(nil)
+		<-time.After(59 * time.Second)
+		if got := r.only().State; got != reelvault.RecordingRunning {
+			t.Errorf("59 s after the last publisher: got %s, want it to wait", got)
+		}
+		<-time.After(2 * time.Second)
+		if got := r.only().State; got != reelvault.RecordingReady {
+			t.Errorf("61 s after the last publisher: got %s, want ready", got)
+		}
+		p = r.camera(guest, testmedia.SendSpec{Length: 2 * time.Second})
+		p.until(2 * time.Second)
+		p.capture.Close(nil)
+	})
+	if len(all) != 2 || len(all[0].Files) != 2 || len(all[1].Files) != 1 {
+		t.Fatalf("got %d recordings, want one of two files and one of a single file: %+v", len(all), all)
+	}
+	for _, rec := range all {
+		wantPlayable(t, rec, path)
+	}
+	if got, want := all[0].Files[1].Offset, 65*time.Second; !near(got, want, frameTime) {
+		t.Errorf("second file: begins at %v, want %v", got, want)
+	}
+	if got, want := all[0].EndedAt.Sub(all[0].StartedAt), 70*time.Second; !near(got, want, frameTime) {
+		t.Errorf("recording lasts %v, want %v", got, want)
+	}
+}
+
+// All cameras of a session share a recording; a screen has one of its own,
+// which ends with a goodbye but waits for one who vanished.
+func TestWhoSharesARecording(t *testing.T) {
+	all, path := bubble(t, func(t *testing.T, r *rig) {
+		first := r.camera(guest, testmedia.SendSpec{Length: 6 * time.Second})
+		first.until(2 * time.Second)
+		second := r.camera(operator, testmedia.SendSpec{Length: 4 * time.Second})
+		share := r.camera(screen, testmedia.SendSpec{Length: 4 * time.Second})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			second.send(second.pending)
+		}()
+		share.send(share.pending)
+		<-done
+		share.capture.Close(nil)
+		<-time.After(time.Second)
+		if running := r.Stats().Recordings; running != 1 {
+			t.Errorf("after the screen's goodbye: %d recordings run, want 1", running)
+		}
+		vanishing := r.camera(screen, testmedia.SendSpec{Length: time.Second})
+		vanishing.until(time.Second)
+		vanishing.capture.Close(errGone)
+		<-time.After(time.Second)
+		if running := r.Stats().Recordings; running != 2 {
+			t.Errorf("after the screen vanished: %d recordings run, want 2", running)
+		}
+		first.send(first.pending)
+		first.capture.Close(nil)
+		second.capture.Close(nil)
+	})
+	if len(all) != 3 {
+		t.Fatalf("recordings: got %d, want 3", len(all))
+	}
+	types := map[reelvault.RecordingKind]map[reelvault.TrackType]reelvault.Media{}
+	for _, rec := range all {
+		wantPlayable(t, rec, path)
+		types[rec.Kind] = map[reelvault.TrackType]reelvault.Media{}
+		for _, track := range rec.Tracks {
+			if track.Media != reelvault.Audio {
+				types[rec.Kind][track.Type] = track.Media
+			}
+		}
+	}
+	if av := types[reelvault.RecordingAV]; len(av) != 2 || av[reelvault.TrackGuest] != reelvault.Video || av[reelvault.TrackOperator] != reelvault.Video {
+		t.Errorf("av recording: got %v, want a guest's and an operator's video", av)
+	}
+	if s := types[reelvault.RecordingScreen]; len(s) != 1 || s[reelvault.TrackScreenSharing] != reelvault.Screen {
+		t.Errorf("screen recording: got %v, want a screen", s)
+	}
+	if got, want := all[0].Tracks[len(all[0].Tracks)-1].Offset, 2*time.Second; !near(got, want, frameTime) {
+		t.Errorf("operator's track begins at %v, want %v", got, want)
+	}
+}
+
+// Stop gives a recording that can be played; who goes on sending may be
+// watched, and is not recorded until it connects anew.
+func TestStop(t *testing.T) {
+	all, path := bubble(t, func(t *testing.T, r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
+		p.until(5 * time.Second)
+		rec, err := r.Stop(t.Context(), "t", r.only().ID)
+		if err != nil || rec.State != reelvault.RecordingReady || !rec.Files[0].Sealed {
+			t.Errorf("stop: got %+v, %v, want it ready and sealed", rec, err)
+		}
+		rest := len(p.pending)
+		if forwarded := p.until(10 * time.Second); forwarded < rest*9/10 {
+			t.Errorf("after the stop: %d of %d packets forwarded", forwarded, rest)
+		}
+		p.capture.Close(nil)
+		if _, err := r.Stop(t.Context(), "t", rec.ID); reelvault.KindOf(err) != reelvault.Conflict {
+			t.Errorf("second stop: got %v, want a conflict", err)
+		}
+	})
+	if len(all) != 1 {
+		t.Fatalf("recordings: got %d, want 1", len(all))
+	}
+	wantPlayable(t, all[0], path)
+	if got, want := all[0].Files[0].Duration, 5*time.Second; !near(got, want, frameTime) {
+		t.Errorf("file lasts %v, want %v", got, want)
+	}
+}
+
+func TestStopSession(t *testing.T) {
+	all, path := bubble(t, func(t *testing.T, r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 3 * time.Second})
+		s := r.camera(screen, testmedia.SendSpec{Length: 3 * time.Second})
+		elsewhere := guest
+		elsewhere.SessionID = "another"
+		other := r.camera(elsewhere, testmedia.SendSpec{Length: 3 * time.Second})
+		for _, each := range []*publisher{p, s, other} {
+			each.send(each.pending[:20])
+		}
+		<-time.After(time.Second)
+		if err := r.StopSession(t.Context(), "t", "s"); err != nil {
+			t.Error(err)
+		}
+		if running := r.Stats().Recordings; running != 1 {
+			t.Errorf("recordings that still run: got %d, want the other session's", running)
+		}
+		if err := r.StopSession(t.Context(), "t", "never"); err != nil {
+			t.Errorf("a session without recordings: %v", err)
+		}
+		for _, each := range []*publisher{p, s, other} {
+			each.capture.Close(nil)
+		}
+	})
+	if len(all) != 3 {
+		t.Fatalf("recordings: got %d, want 3", len(all))
+	}
+	for _, rec := range all {
+		wantPlayable(t, rec, path)
+	}
+}
+
+// A publisher that never sends a whole frame leaves nothing behind.
+func TestNothingSent(t *testing.T) {
+	all, _ := bubble(t, func(t *testing.T, r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: time.Second, MuteTo: time.Second})
+		p.send(p.pending[1:2])
+		p.capture.Close(errGone)
+		<-time.After(time.Second)
+		if running := r.Stats().Recordings; running != 0 {
+			t.Errorf("recordings that run: got %d, want none", running)
+		}
+	})
+	if len(all) != 0 {
+		t.Errorf("recordings: got %+v, want none", all)
+	}
+}
+
+// A source that gives more than the inbox takes never waits, and what was
+// dropped is a gap of cause overload: here, what came right behind a flood of
+// duplicates.
+func TestOverload(t *testing.T) {
+	all, path := bubble(t, func(t *testing.T, r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 20 * time.Second})
+		p.until(10 * time.Second)
+		flood := make([]testmedia.Sent, 5000)
+		for i := range flood {
+			flood[i] = p.pending[0]
+		}
+		p.send(flood)
+		p.until(20 * time.Second)
+		p.capture.Close(nil)
+		if r.Stats().Overloads == 0 {
+			t.Error("the flood was taken whole; it proves nothing")
+		}
+	})
+	wantPlayable(t, all[0], path)
+	for _, track := range all[0].Tracks {
+		if len(gaps(track, reelvault.GapOverload)) == 0 {
+			t.Errorf("%s: gaps %+v, want one of cause overload", track.Media, track.Gaps)
+		}
+	}
+}
+
+// A codec that the running file's container can't hold begins another file.
+func TestLateCodec(t *testing.T) {
+	clip := encode(t, withCodec(reelvault.H264))
+	all, path := bubble(t, func(t *testing.T, r *rig) {
+		sent, err := testmedia.Send(clip, testmedia.SendSpec{Length: 10 * time.Second, VideoStart: 4 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := r.publish(guest, clip.Formats())
+		p.pending = sent
+		p.until(10 * time.Second)
+		p.capture.Close(nil)
+	})
+	wantPlayable(t, all[0], path)
+	if len(all[0].Files) != 2 || all[0].Files[0].Container != reelvault.WebM || all[0].Files[1].Container != reelvault.Matroska {
+		t.Fatalf("files: got %+v, want WebM and then Matroska", all[0].Files)
+	}
+	before, after := all[0].Tracks[0], all[0].Tracks[1]
+	if after.Media != reelvault.Audio {
+		after = all[0].Tracks[2]
+	}
+	if end := before.Offset + before.Duration; after.Offset != end {
+		t.Errorf("sound: goes on at %v in the second file, want %v", after.Offset, end)
+	}
+}
