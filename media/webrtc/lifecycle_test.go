@@ -89,6 +89,7 @@ func TestClientNeverConnects(t *testing.T) {
 
 // A client that vanishes is kept for a while, and closed with the cause.
 func TestClientVanishes(t *testing.T) {
+	noLeaks(t)
 	sink := newSink()
 	server := serve(t, sink, func(c *webrtc.Config) { c.VanishTimeout = time.Second })
 	relay, through := newRelay(t, server.Port())

@@ -43,6 +43,7 @@ func closeServer(tb testing.TB, s *webrtc.Server) {
 // sink records what a server delivers.
 type sink struct {
 	admit    error
+	open     error
 	addTrack error
 
 	mu       sync.Mutex
@@ -55,6 +56,9 @@ func newSink() *sink { return &sink{changed: make(chan struct{})} }
 func (s *sink) Admit(context.Context, media.Publisher) error { return s.admit }
 
 func (s *sink) Open(_ context.Context, p media.Publisher) (media.Capture, error) {
+	if s.open != nil {
+		return nil, s.open
+	}
 	c := &capture{sink: s, publisher: p}
 	s.change(func() { s.captures = append(s.captures, c) })
 	return c, nil
