@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/reelvault/reelvault"
@@ -90,7 +91,8 @@ var (
 // nothing that was promised is missing, and the next process finishes. Dying
 // before a call did anything leaves what dying after the call before it does.
 func TestArchiveCrash(t *testing.T) {
-	eachStep(t, []scenario{small, grown, deleted}, []bool{true}, func(t *testing.T, sc scenario, s *steps) {
+	eachStep(t, []scenario{small, parts, deleted}, []bool{true}, func(t *testing.T, sc scenario, s *steps) {
+		t.Helper()
 		b, dir := openDisk(t)
 		crashAt(t, newRig(t), b, sc, s)
 		if sc.name != deleted.name {
@@ -104,12 +106,17 @@ func TestArchiveCrash(t *testing.T) {
 func TestArchiveCrashS3(t *testing.T) {
 	server := storagetest.StartMinIO(t)
 	var runs atomic.Int64
-	eachStep(t, []scenario{parts, grown}, []bool{true}, func(t *testing.T, sc scenario, s *steps) {
+	eachStep(t, []scenario{grown, deleted}, []bool{true}, func(t *testing.T, sc scenario, s *steps) {
+		t.Helper()
 		bucket := fmt.Sprintf("run-%d", runs.Add(1))
 		server.MakeBucket(bucket)
 		crashAt(t, newRig(t), openS3(t, server, server.Endpoint, bucket), sc, s)
-		if versions := objectVersions(server, bucket); len(versions) != 1 {
-			t.Errorf("the bucket has %q, want one version", versions)
+		want := 1
+		if sc.name == deleted.name {
+			want = 0
+		}
+		if versions := objectVersions(server, bucket); len(versions) != want {
+			t.Errorf("the bucket has %q, want %d versions", versions, want)
 		}
 		if uploads := server.Uploads(bucket); len(uploads) > 0 {
 			t.Errorf("uploads of %q stay behind", uploads)
@@ -212,22 +219,31 @@ func expectNothingLost(t *testing.T, r *rig, b storage.Blobs, f reelvault.File, 
 // A call fails once, before it did anything or after it did all, and the
 // process goes on: it finishes without help.
 func TestArchiveFailure(t *testing.T) {
+	_, err := emptyCatalog()
+	must(t, err)
 	eachStep(t, []scenario{small, grown, deleted}, []bool{false, true}, func(t *testing.T, sc scenario, s *steps) {
-		kind := reelvault.Unavailable
-		if s.at%2 == 0 {
-			kind = reelvault.Conflict
-		}
-		s.hit = func() error { return reelvault.Errorf(kind, "hit") }
-		b, dir := openDisk(t)
-		r := newRig(t)
-		f, want := sc.make(t, r, b)
-		stop := run(t, r.stepped(b, s))
-		sc.end(t, r, b, f, want)
-		stop()
-		if sc.name != deleted.name {
-			expectOneFile(t, dir)
-		}
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) { failAt(t, sc, s) })
 	})
+}
+
+// failAt runs the scenario to its end with the hit call failing.
+func failAt(t *testing.T, sc scenario, s *steps) {
+	t.Helper()
+	kind := reelvault.Unavailable
+	if s.at%2 == 0 {
+		kind = reelvault.Conflict
+	}
+	s.hit = func() error { return reelvault.Errorf(kind, "hit") }
+	b, dir := openDisk(t)
+	r := newRig(t)
+	f, want := sc.make(t, r, b)
+	stop := run(t, r.stepped(b, s))
+	sc.end(t, r, b, f, want)
+	stop()
+	if sc.name != deleted.name {
+		expectOneFile(t, dir)
+	}
 }
 
 // eachStep runs a test once undisturbed, and then once for each call that was
