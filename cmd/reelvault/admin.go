@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"time"
 
@@ -18,8 +17,7 @@ func resetAdmin(ctx context.Context, p *Place, out output) (err error) {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(out.stderr, nil))
-	catalog, err := sqlite.Attach(ctx, catalogPath(p.Data), time.Now, log)
+	catalog, err := sqlite.Attach(ctx, catalogPath(p.Data), time.Now, newLog(out))
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ type Config struct {
 	S3Bucket   string `name:"s3-bucket" placeholder:"NAME" help:"Its bucket, which has to exist."`
 	S3Prefix   string `name:"s3-prefix" placeholder:"PREFIX" help:"What all keys in the bucket begin with."`
 	S3Region   string `name:"s3-region" default:"us-east-1" placeholder:"NAME" help:"Its region. [${default}]"`
-	S3CA       string `name:"s3-ca" placeholder:"FILE" help:"Certificates in PEM to trust instead of the system's."`
+	S3CA       string `name:"s3-ca" placeholder:"FILE" help:"Certificates in PEM to trust besides the system's."`
 
 	Secrets Secrets `kong:"-"`
 }

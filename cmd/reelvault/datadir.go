@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,11 +30,20 @@ func catalogPath(data string) string { return filepath.Join(data, "catalog.db") 
 func lockPath(data string) string { return filepath.Join(data, "lock") }
 
 // openDataDir makes the folder if need be and locks it. What is made is for
-// its owner only. The caller closes it. The lock ends with the process,
-// however that ends.
-func openDataDir(path string) (*dataDir, error) {
+// its owner only. A folder that was there keeps its permissions, which may be
+// what a container needs, but others' access to it is logged. The caller closes
+// it. The lock ends with the process, however that ends.
+func openDataDir(ctx context.Context, path string, log *slog.Logger) (*dataDir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("look at data folder: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		log.WarnContext(ctx, "other users of this machine can get into the data folder: chmod 700 keeps them out",
+			"folder", path, "mode", mode)
 	}
 	lock, err := os.OpenFile(lockPath(path), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -12,7 +12,8 @@
 // It speaks with three voices: results go to standard output, the log to
 // standard error, and an error ends the program as one line "reelvault: ..."
 // and at most one "hint: ..." on standard error, with exit status 1, or 2 if
-// it was called wrongly.
+// it was called wrongly. To be asked to end is no error for serve, whenever it
+// comes; another verb that is interrupted ends with 130, as shells expect.
 package main
 
 import (
@@ -83,14 +84,31 @@ func run(ctx context.Context, args, env []string, out output) error {
 	}
 	switch verb.Command() {
 	case "serve":
-		return s.settled(&c.Serve, func() error { return serve(ctx, &c.Serve, out) })
+		return s.settled(&c.Serve, func() error {
+			s.warn(ctx, verb.Model, out)
+			return serve(ctx, &c.Serve, out)
+		})
 	case "config":
-		return s.settled(&c.Config, func() error { return printConfig(verb, s, &c.Config, out) })
+		return s.settled(&c.Config, func() error {
+			s.warn(ctx, verb.Model, out)
+			return printConfig(verb, s, &c.Config, out)
+		})
 	case "admin reset":
-		return resetAdmin(ctx, &c.Admin.Reset, out)
+		return interrupted(ctx, resetAdmin(ctx, &c.Admin.Reset, out))
 	default:
 		return printVersion(out)
 	}
+}
+
+// errInterrupted says that a verb was asked to end before it was done.
+var errInterrupted = errors.New("interrupted before it was done")
+
+// interrupted turns err into errInterrupted if it comes from the end of ctx.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return errInterrupted
+	}
+	return err
 }
 
 // usageError is a call of the program that can't be understood.
@@ -103,6 +121,10 @@ func (e usageError) Unwrap() error { return e.error }
 func report(w io.Writer, err error) int {
 	if err == nil {
 		return 0
+	}
+	if errors.Is(err, errInterrupted) {
+		_, _ = fmt.Fprintln(w, "reelvault:", errInterrupted)
+		return 130
 	}
 	_, _ = fmt.Fprintln(w, "reelvault:", oneLine(err.Error())) // nowhere to report it to
 	status, hint := 1, ""

@@ -25,6 +25,9 @@ const (
 	// waits at least this long before it kills.
 	drainTime = 10 * time.Second
 
+	// answerTime is how long answers may go on after that.
+	answerTime = 2 * time.Second
+
 	// forgetEvery is how often expired credentials are removed.
 	forgetEvery = 10 * time.Minute
 )
@@ -63,7 +66,7 @@ func startNode(ctx context.Context, c nodeConfig) (*node, error) {
 	n := &node{log: c.log, catalog: c.catalog, spool: dir}
 	n.archive = storage.NewArchive(storage.ArchiveConfig{Catalog: c.catalog, Blobs: c.blobs, Spool: archiveSpool{dir}, Log: c.log})
 	n.recorder = recorder.New(recorder.Config{Ledger: c.catalog, Spool: dir, Stored: n.archive.Ring, Log: c.log})
-	if err := n.recorder.Recover(ctx); err != nil {
+	if err = n.recorder.Recover(ctx); err != nil {
 		return nil, fmt.Errorf("finish what the spool holds: %w", err)
 	}
 	if n.gateway, err = webrtc.New(c.webrtc, n.recorder); err != nil {
@@ -116,7 +119,7 @@ func (n *node) serve(ctx context.Context, server *http.Server, l net.Listener) e
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	drained := n.stop(draining)
-	shut := server.Shutdown(draining)
+	shut := n.shut(draining, server)
 	if err == nil {
 		err = <-served
 	}
@@ -126,10 +129,32 @@ func (n *node) serve(ctx context.Context, server *http.Server, l net.Listener) e
 	return errors.Join(err, drained, shut)
 }
 
+// shut lets answers finish, and cuts what still goes on: a player that is
+// paused holds its answer open for as long as it likes.
+func (n *node) shut(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		n.log.Info("cut connections that were still open")
+		err = server.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("end answers: %w", err)
+	}
+	return nil
+}
+
 // stop seals, says goodbye to peers, and waits for all work.
 func (n *node) stop(ctx context.Context) error {
 	drained := n.recorder.Drain(ctx)
+	if drained != nil {
+		drained = fmt.Errorf("seal running recordings: %w", drained)
+	}
 	closed := n.gateway.Close(ctx)
+	if closed != nil {
+		closed = fmt.Errorf("end connections: %w", closed)
+	}
 	n.recorder.Close()
 	n.work()
 	n.done.Wait()

@@ -3,9 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
-	"os"
+	"path"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -43,47 +44,62 @@ func checkDescriptors(publishers int) error {
 	}
 }
 
+// memory is how many bytes there are: the largest number where nothing is known.
+type memory struct {
+	machine int64
+	group   int64 // what the control group allows
+}
+
 // checkMemory warns if there is less memory than the configured number of
 // publishers takes, and has the garbage collector keep below what the control
 // group allows, unless GOMEMLIMIT says otherwise.
-func checkMemory(ctx context.Context, publishers int, log *slog.Logger) {
+func checkMemory(ctx context.Context, m memory, publishers int, log *slog.Logger) {
 	need := int64(baseMemory + publisherMemory*publishers)
-	have := availableMemory()
+	have := min(m.machine, m.group)
 	if have < need {
 		log.WarnContext(ctx, "there may be too little memory for all publishers: give more, or lower --max-publishers",
 			"publishers", publishers, "needMiB", need>>20, "haveMiB", have>>20)
 	}
 	// A negative limit asks for the present one, which is the largest if unset.
-	if debug.SetMemoryLimit(-1) == math.MaxInt64 && groupMemory() < math.MaxInt64 {
-		limit := groupMemory() / 10 * 9
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 && m.group < math.MaxInt64 {
+		limit := m.group / 10 * 9
 		debug.SetMemoryLimit(limit)
 		log.InfoContext(ctx, "set the memory limit to 90 % of the control group's", "limitMiB", limit>>20)
 	}
 }
 
-// availableMemory gives the lesser of the machine's and the control group's
-// memory, or the largest number if neither can be read.
-func availableMemory() int64 {
-	machine := int64(math.MaxInt64)
-	text, _ := os.ReadFile("/proc/meminfo") // there is none on other systems
+// readMemory reads what Linux says below root. Other systems say nothing there.
+func readMemory(root fs.FS) memory {
+	m := memory{math.MaxInt64, groupMemory(root)}
+	text, _ := fs.ReadFile(root, "proc/meminfo")
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
 		if len(fields) > 1 && fields[0] == "MemTotal:" {
 			if kib, err := strconv.ParseInt(fields[1], 10, 64); err == nil {
-				machine = kib << 10
+				m.machine = kib << 10
 			}
 		}
 	}
-	return min(machine, groupMemory())
+	return m
 }
 
-// groupMemory gives what the control group (version 2, as a container sees it)
-// allows, or the largest number.
-func groupMemory() int64 {
-	text, _ := os.ReadFile("/sys/fs/cgroup/memory.max") // there is none outside of a group
-	limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-	if err != nil {
-		return math.MaxInt64
+// groupMemory gives the least that our control group (version 2) and those
+// around it allow. A container sees its own as the root.
+func groupMemory(root fs.FS) int64 {
+	const groups = "sys/fs/cgroup"
+	group := groups
+	text, _ := fs.ReadFile(root, "proc/self/cgroup")
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			group = path.Join(groups, path.Join("/", name)) // a name may begin with /../
+		}
 	}
-	return limit
+	least := int64(math.MaxInt64)
+	for ; strings.HasPrefix(group, groups); group = path.Dir(group) {
+		text, _ := fs.ReadFile(root, path.Join(group, "memory.max"))
+		if limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && limit > 0 {
+			least = min(least, limit)
+		}
+	}
+	return least
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -23,12 +24,18 @@ import (
 
 // serve runs the recorder until ctx ends.
 func serve(ctx context.Context, c *Config, out output) (err error) {
-	log := slog.New(slog.NewTextHandler(out.stderr, nil))
+	log := newLog(out)
+	defer func() {
+		if err = interrupted(ctx, err); errors.Is(err, errInterrupted) {
+			log.InfoContext(ctx, "asked to end before it had started")
+			err = nil
+		}
+	}()
 	if err = checkDescriptors(c.MaxPublishers); err != nil {
 		return err
 	}
-	checkMemory(ctx, c.MaxPublishers, log)
-	dir, err := openDataDir(c.Data)
+	checkMemory(ctx, readMemory(os.DirFS("/")), c.MaxPublishers, log)
+	dir, err := openDataDir(ctx, c.Data, log)
 	if err != nil {
 		return err
 	}
@@ -56,6 +63,9 @@ func serve(ctx context.Context, c *Config, out output) (err error) {
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}, listener)
 }
+
+// newLog makes the log of a verb.
+func newLog(out output) *slog.Logger { return slog.New(slog.NewTextHandler(out.stderr, nil)) }
 
 const (
 	// headerTime and idleTime bound what a client may hold open for nothing.

@@ -2,11 +2,14 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -89,6 +92,24 @@ func (s *sources) open(verb *kong.Context) error {
 	}
 	s.file = file
 	return file.refuseUnknown(knownKeys(verb.Model))
+}
+
+// linkPattern is what container platforms add to the environment by themselves
+// for a service that is called reelvault, or reelvault and more.
+var linkPattern = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_[A-Z]+(_(ADDR|PORT|PROTO))?)?$`)
+
+// warn logs which of our variables are no settings. They are no error: what
+// begins with our name may be meant for others.
+func (s *sources) warn(ctx context.Context, app *kong.Application, out output) {
+	known := map[string]bool{envName("config"): true}
+	for _, key := range knownKeys(app) {
+		known[envName(key)] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.env)) {
+		if !known[name] && !linkPattern.MatchString(name) {
+			newLog(out).WarnContext(ctx, "a variable in the environment is no setting, and has no effect", "name", name)
+		}
+	}
 }
 
 // knownKeys lists what may stand in a file: what serve can be told.
