@@ -2,6 +2,7 @@ package testmedia
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -30,8 +31,7 @@ type SendSpec struct {
 	Length      time.Duration // of the media; the clip is repeated
 	VideoStart  time.Duration // pictures before that are not sent
 	VideoSkew   time.Duration // how much later pictures are sent than sound of the same instant
-	AudioPPM    float64       // how much faster the audio RTP clock runs than the sender's NTP clock
-	VideoPPM    float64
+	AudioPPM    float64       // how much faster the sound card's clock runs than the sender's NTP clock
 	MuteFrom    time.Duration // sound between these is not sent; its clock goes on
 	MuteTo      time.Duration
 	ReportsFrom time.Duration // first sender reports
@@ -77,7 +77,7 @@ type sendingStream struct {
 func Send(c *Clip, s SendSpec) ([]Sent, error) {
 	var all []Sent
 	if len(c.AudioFrames) > 0 {
-		t := newSendingStream(s, AudioStream, 48000*(1+s.AudioPPM/1e6), &codecs.OpusPayloader{})
+		t := newSendingStream(s, AudioStream, 48000*s.tempo(), &codecs.OpusPayloader{})
 		t.send(c.AudioFrames, c.Duration, func(at time.Duration) bool { return at < s.MuteFrom || at >= s.MuteTo })
 		all = append(all, t.sent...)
 	}
@@ -86,13 +86,17 @@ func Send(c *Clip, s SendSpec) ([]Sent, error) {
 		if err != nil {
 			return nil, err
 		}
-		t := newSendingStream(s, VideoStream, 90000*(1+s.VideoPPM/1e6), p)
+		t := newSendingStream(s, VideoStream, 90000, p)
 		t.send(c.VideoFrames, c.Duration, func(at time.Duration) bool { return at >= s.VideoStart })
 		all = append(all, t.sent...)
 	}
 	slices.SortStableFunc(all, func(a, b Sent) int { return int(a.At - b.At) })
 	return all, nil
 }
+
+// tempo is how much faster the sender plays its clip than its NTP clock runs:
+// an audio frame is always as many samples of the sound card.
+func (s SendSpec) tempo() float64 { return 1 + s.AudioPPM/1e6 }
 
 func payloader(c reelvault.Codec) (rtp.Payloader, error) {
 	switch c {
@@ -122,7 +126,7 @@ func newSendingStream(s SendSpec, stream Stream, rate float64, p rtp.Payloader) 
 
 // rtp gives the stream's RTP time at an instant of the sender's clock.
 func (t *sendingStream) rtp(at time.Duration) uint32 {
-	return t.base + uint32(int64(at.Seconds()*t.rate))
+	return t.base + uint32(int64(math.Round(at.Seconds()*t.rate)))
 }
 
 func (t *sendingStream) send(frames []Encoded, length time.Duration, sends func(time.Duration) bool) {
@@ -138,7 +142,7 @@ func (t *sendingStream) send(frames []Encoded, length time.Duration, sends func(
 	keyed := false
 	for loop := time.Duration(0); loop < t.spec.Length; loop += length {
 		for _, f := range frames {
-			at := loop + f.At
+			at := time.Duration(float64(loop+f.At) / t.spec.tempo())
 			if at >= t.spec.Length {
 				return
 			}

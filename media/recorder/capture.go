@@ -45,15 +45,16 @@ type capture struct {
 	noted   notes
 
 	// capture goroutine only
-	timeline *timeline.Timeline
-	tracks   []*track
-	segment  *segment
-	opened   bool
-	first    bool      // no file has begun yet
-	ended    bool      // finish has run
-	retryAt  time.Time // not before this instant is a new file tried again
-	dirty    bool      // a row has changed since the last note
-	timed    time.Time // when the timing was last noted
+	timeline  *timeline.Timeline
+	tracks    []*track
+	segment   *segment
+	opened    bool
+	first     bool      // no file has begun yet
+	ended     bool      // finish has run
+	retryAt   time.Time // not before this instant is a new file tried again
+	retryWait time.Duration
+	dirty     bool      // a row has changed since the last note
+	timed     time.Time // when the timing was last noted
 }
 
 // arrival is one thing a source hands over.

@@ -31,6 +31,9 @@ type Ledger interface {
 	// SaveFile adds f or replaces what may change.
 	SaveFile(ctx context.Context, f reelvault.File) error
 
+	// ForgetFile removes f's row and its tracks, if it isn't stored yet.
+	ForgetFile(ctx context.Context, fileID string) error
+
 	// SaveTracks adds or replaces tracks with their gaps.
 	SaveTracks(ctx context.Context, tracks []reelvault.Track) error
 

@@ -1,6 +1,7 @@
 package recorder_test
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -60,8 +61,19 @@ func (l *ledger) Recording(_ context.Context, tenantID, id string) (reelvault.Re
 	return copied(r), nil
 }
 
+// copied gives a ledger with the same rows.
+func (l *ledger) copied() *ledger {
+	c := newLedger()
+	for _, r := range l.all() {
+		c.recordings[r.ID] = r
+	}
+	return c
+}
+
 func copied(r reelvault.Recording) reelvault.Recording {
 	r.Files, r.Tracks = slices.Clone(r.Files), slices.Clone(r.Tracks)
+	slices.SortStableFunc(r.Files, func(a, b reelvault.File) int { return cmp.Compare(a.Offset, b.Offset) })
+	slices.SortStableFunc(r.Tracks, func(a, b reelvault.Track) int { return cmp.Compare(a.Offset, b.Offset) })
 	return r
 }
 
@@ -120,6 +132,17 @@ func (l *ledger) SaveFile(_ context.Context, f reelvault.File) error {
 	r.Files = slices.DeleteFunc(slices.Clone(r.Files), func(o reelvault.File) bool { return o.ID == f.ID })
 	r.Files = append(r.Files, f)
 	l.recordings[f.RecordingID] = r
+	return nil
+}
+
+func (l *ledger) ForgetFile(_ context.Context, fileID string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, r := range l.recordings {
+		r.Files = slices.DeleteFunc(slices.Clone(r.Files), func(f reelvault.File) bool { return f.ID == fileID })
+		r.Tracks = slices.DeleteFunc(slices.Clone(r.Tracks), func(t reelvault.Track) bool { return t.FileID == fileID })
+		l.recordings[id] = r
+	}
 	return nil
 }
 

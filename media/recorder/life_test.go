@@ -21,7 +21,7 @@ const frameTime = 34 * time.Millisecond // of the camera, rounded up
 // Whoever comes back within a minute goes on in the same recording, in a file
 // that lies where it belongs.
 func TestRejoin(t *testing.T) {
-	all, path := bubble(t, func(t *testing.T, r *rig) {
+	all, path := bubble(t, func(r *rig) {
 		p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
 		p.until(10 * time.Second)
 		p.capture.Close(errGone)
@@ -31,11 +31,11 @@ func TestRejoin(t *testing.T) {
 		p.capture.Close(nil)
 		<-time.After(59 * time.Second)
 		if got := r.only().State; got != reelvault.RecordingRunning {
-			t.Errorf("59 s after the last publisher: got %s, want it to wait", got)
+			r.t.Errorf("59 s after the last publisher: got %s, want it to wait", got)
 		}
 		<-time.After(2 * time.Second)
 		if got := r.only().State; got != reelvault.RecordingReady {
-			t.Errorf("61 s after the last publisher: got %s, want ready", got)
+			r.t.Errorf("61 s after the last publisher: got %s, want ready", got)
 		}
 		p = r.camera(guest, testmedia.SendSpec{Length: 2 * time.Second})
 		p.until(2 * time.Second)
@@ -58,7 +58,7 @@ func TestRejoin(t *testing.T) {
 // All cameras of a session share a recording; a screen has one of its own,
 // which ends with a goodbye but waits for one who vanished.
 func TestWhoSharesARecording(t *testing.T) {
-	all, path := bubble(t, func(t *testing.T, r *rig) {
+	all, path := bubble(t, func(r *rig) {
 		first := r.camera(guest, testmedia.SendSpec{Length: 6 * time.Second})
 		first.until(2 * time.Second)
 		second := r.camera(operator, testmedia.SendSpec{Length: 4 * time.Second})
@@ -73,14 +73,14 @@ func TestWhoSharesARecording(t *testing.T) {
 		share.capture.Close(nil)
 		<-time.After(time.Second)
 		if running := r.Stats().Recordings; running != 1 {
-			t.Errorf("after the screen's goodbye: %d recordings run, want 1", running)
+			r.t.Errorf("after the screen's goodbye: %d recordings run, want 1", running)
 		}
 		vanishing := r.camera(screen, testmedia.SendSpec{Length: time.Second})
 		vanishing.until(time.Second)
 		vanishing.capture.Close(errGone)
 		<-time.After(time.Second)
 		if running := r.Stats().Recordings; running != 2 {
-			t.Errorf("after the screen vanished: %d recordings run, want 2", running)
+			r.t.Errorf("after the screen vanished: %d recordings run, want 2", running)
 		}
 		first.send(first.pending)
 		first.capture.Close(nil)
@@ -113,20 +113,20 @@ func TestWhoSharesARecording(t *testing.T) {
 // Stop gives a recording that can be played; who goes on sending may be
 // watched, and is not recorded until it connects anew.
 func TestStop(t *testing.T) {
-	all, path := bubble(t, func(t *testing.T, r *rig) {
+	all, path := bubble(t, func(r *rig) {
 		p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
 		p.until(5 * time.Second)
-		rec, err := r.Stop(t.Context(), "t", r.only().ID)
+		rec, err := r.Stop(r.t.Context(), "t", r.only().ID)
 		if err != nil || rec.State != reelvault.RecordingReady || !rec.Files[0].Sealed {
-			t.Errorf("stop: got %+v, %v, want it ready and sealed", rec, err)
+			r.t.Errorf("stop: got %+v, %v, want it ready and sealed", rec, err)
 		}
 		rest := len(p.pending)
 		if forwarded := p.until(10 * time.Second); forwarded < rest*9/10 {
-			t.Errorf("after the stop: %d of %d packets forwarded", forwarded, rest)
+			r.t.Errorf("after the stop: %d of %d packets forwarded", forwarded, rest)
 		}
 		p.capture.Close(nil)
-		if _, err := r.Stop(t.Context(), "t", rec.ID); reelvault.KindOf(err) != reelvault.Conflict {
-			t.Errorf("second stop: got %v, want a conflict", err)
+		if _, err := r.Stop(r.t.Context(), "t", rec.ID); reelvault.KindOf(err) != reelvault.Conflict {
+			r.t.Errorf("second stop: got %v, want a conflict", err)
 		}
 	})
 	if len(all) != 1 {
@@ -139,7 +139,7 @@ func TestStop(t *testing.T) {
 }
 
 func TestStopSession(t *testing.T) {
-	all, path := bubble(t, func(t *testing.T, r *rig) {
+	all, path := bubble(t, func(r *rig) {
 		p := r.camera(guest, testmedia.SendSpec{Length: 3 * time.Second})
 		s := r.camera(screen, testmedia.SendSpec{Length: 3 * time.Second})
 		elsewhere := guest
@@ -149,14 +149,14 @@ func TestStopSession(t *testing.T) {
 			each.send(each.pending[:20])
 		}
 		<-time.After(time.Second)
-		if err := r.StopSession(t.Context(), "t", "s"); err != nil {
-			t.Error(err)
+		if err := r.StopSession(r.t.Context(), "t", "s"); err != nil {
+			r.t.Error(err)
 		}
 		if running := r.Stats().Recordings; running != 1 {
-			t.Errorf("recordings that still run: got %d, want the other session's", running)
+			r.t.Errorf("recordings that still run: got %d, want the other session's", running)
 		}
-		if err := r.StopSession(t.Context(), "t", "never"); err != nil {
-			t.Errorf("a session without recordings: %v", err)
+		if err := r.StopSession(r.t.Context(), "t", "never"); err != nil {
+			r.t.Errorf("a session without recordings: %v", err)
 		}
 		for _, each := range []*publisher{p, s, other} {
 			each.capture.Close(nil)
@@ -172,13 +172,13 @@ func TestStopSession(t *testing.T) {
 
 // A publisher that never sends a whole frame leaves nothing behind.
 func TestNothingSent(t *testing.T) {
-	all, _ := bubble(t, func(t *testing.T, r *rig) {
+	all, _ := bubble(t, func(r *rig) {
 		p := r.camera(guest, testmedia.SendSpec{Length: time.Second, MuteTo: time.Second})
 		p.send(p.pending[1:2])
 		p.capture.Close(errGone)
 		<-time.After(time.Second)
 		if running := r.Stats().Recordings; running != 0 {
-			t.Errorf("recordings that run: got %d, want none", running)
+			r.t.Errorf("recordings that run: got %d, want none", running)
 		}
 	})
 	if len(all) != 0 {
@@ -190,7 +190,7 @@ func TestNothingSent(t *testing.T) {
 // dropped is a gap of cause overload: here, what came right behind a flood of
 // duplicates.
 func TestOverload(t *testing.T) {
-	all, path := bubble(t, func(t *testing.T, r *rig) {
+	all, path := bubble(t, func(r *rig) {
 		p := r.camera(guest, testmedia.SendSpec{Length: 20 * time.Second})
 		p.until(10 * time.Second)
 		flood := make([]testmedia.Sent, 5000)
@@ -201,7 +201,7 @@ func TestOverload(t *testing.T) {
 		p.until(20 * time.Second)
 		p.capture.Close(nil)
 		if r.Stats().Overloads == 0 {
-			t.Error("the flood was taken whole; it proves nothing")
+			r.t.Error("the flood was taken whole; it proves nothing")
 		}
 	})
 	wantPlayable(t, all[0], path)
@@ -215,10 +215,10 @@ func TestOverload(t *testing.T) {
 // A codec that the running file's container can't hold begins another file.
 func TestLateCodec(t *testing.T) {
 	clip := encode(t, withCodec(reelvault.H264))
-	all, path := bubble(t, func(t *testing.T, r *rig) {
+	all, path := bubble(t, func(r *rig) {
 		sent, err := testmedia.Send(clip, testmedia.SendSpec{Length: 10 * time.Second, VideoStart: 4 * time.Second})
 		if err != nil {
-			t.Fatal(err)
+			r.t.Fatal(err)
 		}
 		p := r.publish(guest, clip.Formats())
 		p.pending = sent

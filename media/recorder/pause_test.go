@@ -11,26 +11,26 @@ import (
 // Nothing that arrives during a pause is spooled or forwarded; the clock goes
 // on as a gap that says who and why.
 func TestPause(t *testing.T) {
-	all, path := bubble(t, func(t *testing.T, r *rig) {
+	all, path := bubble(t, func(r *rig) {
 		p := r.camera(guest, testmedia.SendSpec{Length: 60 * time.Second})
 		p.until(20 * time.Second)
-		rec, err := r.Pause(t.Context(), "t", r.only().ID, "Jana", "card number")
+		rec, err := r.Pause(r.t.Context(), "t", r.only().ID, "Jana", "card number")
 		if err != nil || rec.State != reelvault.RecordingPaused {
-			t.Fatalf("pause: got %s, %v", rec.State, err)
+			r.t.Fatalf("pause: got %s, %v", rec.State, err)
 		}
 		size := r.Stats().Bytes
 		if forwarded := p.until(40 * time.Second); forwarded != 0 {
-			t.Errorf("forwarded during the pause: %d packets", forwarded)
+			r.t.Errorf("forwarded during the pause: %d packets", forwarded)
 		}
 		if more := r.Stats().Bytes - size; more != 0 {
-			t.Errorf("spooled during the pause: %d bytes", more)
+			r.t.Errorf("spooled during the pause: %d bytes", more)
 		}
 		asked := p.asked
-		if rec, err = r.Resume(t.Context(), "t", rec.ID); err != nil || rec.State != reelvault.RecordingRunning {
-			t.Fatalf("resume: got %s, %v", rec.State, err)
+		if rec, err = r.Resume(r.t.Context(), "t", rec.ID); err != nil || rec.State != reelvault.RecordingRunning {
+			r.t.Fatalf("resume: got %s, %v", rec.State, err)
 		}
 		if p.asked == asked {
-			t.Error("resume asked for no keyframe")
+			r.t.Error("resume asked for no keyframe")
 		}
 		p.until(60 * time.Second)
 		p.capture.Close(nil)
@@ -74,15 +74,15 @@ func wantPause(t *testing.T, rec reelvault.Recording, from, to time.Duration) {
 // the jitter buffer holds the others back.
 func TestPauseDropsBuffers(t *testing.T) {
 	for _, hole := range []bool{false, true} {
-		all, _ := bubble(t, func(t *testing.T, r *rig) {
+		all, _ := bubble(t, func(r *rig) {
 			p := r.camera(guest, testmedia.SendSpec{Length: 20 * time.Second})
 			p.until(10 * time.Second)
 			if hole {
 				p.pending = append(p.pending[:0:0], p.pending[20:]...)
 			}
 			p.until(10*time.Second + 390*time.Millisecond)
-			if _, err := r.Pause(t.Context(), "t", r.only().ID, "Jana", "card number"); err != nil {
-				t.Fatal(err)
+			if _, err := r.Pause(r.t.Context(), "t", r.only().ID, "Jana", "card number"); err != nil {
+				r.t.Fatal(err)
 			}
 			p.until(20 * time.Second)
 			p.capture.Close(nil)
@@ -95,36 +95,36 @@ func TestPauseDropsBuffers(t *testing.T) {
 }
 
 func TestPauseRefused(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
 		p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
 		p.until(time.Second)
 		id := r.only().ID
 		want := func(what string, err error, kind reelvault.Kind) {
-			t.Helper()
+			r.t.Helper()
 			if reelvault.KindOf(err) != kind {
-				t.Errorf("%s: got %v, want %s", what, err, kind)
+				r.t.Errorf("%s: got %v, want %s", what, err, kind)
 			}
 		}
-		_, err := r.Resume(t.Context(), "t", id)
+		_, err := r.Resume(r.t.Context(), "t", id)
 		want("resume without a pause", err, reelvault.Conflict)
-		_, err = r.Pause(t.Context(), "another", id, "", "")
+		_, err = r.Pause(r.t.Context(), "another", id, "", "")
 		want("another tenant's", err, reelvault.NotFound)
-		_, err = r.Pause(t.Context(), "t", "nobody's", "", "")
+		_, err = r.Pause(r.t.Context(), "t", "nobody's", "", "")
 		want("unknown", err, reelvault.NotFound)
 		r.ledger.setFailure(reelvault.Errorf(reelvault.Unavailable, "the catalog is away"))
-		_, err = r.Pause(t.Context(), "t", id, "Jana", "")
+		_, err = r.Pause(r.t.Context(), "t", id, "Jana", "")
 		want("catalog away", err, reelvault.Unavailable)
 		r.ledger.setFailure(nil)
 		if forwarded := p.until(2 * time.Second); forwarded == 0 {
-			t.Error("a pause that failed holds all the same")
+			r.t.Error("a pause that failed holds all the same")
 		}
-		if _, err = r.Pause(t.Context(), "t", id, "Jana", ""); err != nil {
-			t.Error(err)
+		if _, err = r.Pause(r.t.Context(), "t", id, "Jana", ""); err != nil {
+			r.t.Error(err)
 		}
-		_, err = r.Pause(t.Context(), "t", id, "Petr", "")
+		_, err = r.Pause(r.t.Context(), "t", id, "Petr", "")
 		want("pause in a pause", err, reelvault.Conflict)
 		if forwarded := p.until(3 * time.Second); forwarded != 0 {
-			t.Error("the second pause ended the first")
+			r.t.Error("the second pause ended the first")
 		}
 		p.capture.Close(nil)
 	})
@@ -142,15 +142,15 @@ func TestPauseWithoutPublishers(t *testing.T) {
 		"nobody is here, and somebody comes back": {leaveFirst: true, comeBack: true, end: 40 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			all, path := bubble(t, func(t *testing.T, r *rig) {
+			all, path := bubble(t, func(r *rig) {
 				p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
 				p.until(10 * time.Second)
 				if test.leaveFirst {
 					p.capture.Close(errGone)
 				}
 				id := r.only().ID
-				if _, err := r.Pause(t.Context(), "t", id, "Jana", "card number"); err != nil {
-					t.Fatal(err)
+				if _, err := r.Pause(r.t.Context(), "t", id, "Jana", "card number"); err != nil {
+					r.t.Fatal(err)
 				}
 				<-time.After(15 * time.Second)
 				p.capture.Close(errGone)
@@ -161,10 +161,10 @@ func TestPauseWithoutPublishers(t *testing.T) {
 				<-time.After(5 * time.Second)
 				p = r.camera(guest, testmedia.SendSpec{Length: 15 * time.Second})
 				if forwarded := p.until(10 * time.Second); forwarded != 0 {
-					t.Errorf("forwarded during the pause: %d packets", forwarded)
+					r.t.Errorf("forwarded during the pause: %d packets", forwarded)
 				}
-				if _, err := r.Resume(t.Context(), "t", id); err != nil {
-					t.Fatal(err)
+				if _, err := r.Resume(r.t.Context(), "t", id); err != nil {
+					r.t.Fatal(err)
 				}
 				p.until(15 * time.Second)
 				p.capture.Close(nil)

@@ -37,7 +37,7 @@ type recording struct {
 	end      time.Duration   // of the last sealed file or pause
 	kept     bool            // a file with media in it is sealed
 	pauses   []reelvault.Gap // the last one is open while paused
-	leftover []*segment      // abandoned files, still to be finished
+	leftover []leftover      // abandoned files, still to be finished
 	syncErr  time.Duration
 }
 
@@ -188,9 +188,16 @@ func (r *recording) keep(f reelvault.File, syncErr time.Duration) {
 	r.syncErr = max(r.syncErr, syncErr)
 }
 
+// leftover is a file that still has to be finished.
+type leftover struct {
+	row    reelvault.File
+	tracks []reelvault.Track
+	let    <-chan struct{} // closed when nobody writes to it any more
+}
+
 // leaveBehind takes over a file that still has to be finished.
 func (r *recording) leaveBehind(s *segment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.leftover = append(r.leftover, s)
+	r.leftover = append(r.leftover, leftover{row: s.row, tracks: s.rows(), let: s.out.finished})
 }

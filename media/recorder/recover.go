@@ -2,7 +2,6 @@ package recorder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -39,30 +38,28 @@ func (r *Recorder) Recover(ctx context.Context) error {
 func (r *Recorder) recoverOne(ctx context.Context, row reelvault.Recording) error {
 	rec := newRecording(r, scopeOfRow(row))
 	rec.id, rec.row, rec.start = row.ID, &row, row.StartedAt
-	var failures []error
 	var lost time.Duration
 	for _, f := range row.Files {
-		if !f.Sealed {
-			tracks := slices.DeleteFunc(slices.Clone(row.Tracks), func(t reelvault.Track) bool { return t.FileID != f.ID })
-			finished, err := r.finishFile(ctx, f, tracks, reelvault.GapCrash)
-			if err != nil {
-				failures = append(failures, fmt.Errorf("finish file %s: %w", f.ID, err))
-				continue
-			}
-			f, lost = finished, crashLoss
+		if f.Sealed {
+			rec.keep(f, row.SyncError)
+			continue
 		}
-		rec.keep(f, row.SyncError)
+		tracks := slices.DeleteFunc(slices.Clone(row.Tracks), func(t reelvault.Track) bool { return t.FileID != f.ID })
+		if err := rec.finish(ctx, f, tracks, reelvault.GapCrash); err != nil {
+			return err
+		}
+		lost = crashLoss
 	}
 	rec.end += lost
 	r.config.Log.Info("recording recovered", "recording", row.ID, "state", row.State, "end", rec.end)
 	switch row.State {
 	case reelvault.RecordingPaused:
 		r.readopt(rec)
-		return errors.Join(failures...)
+		return nil
 	case reelvault.RecordingProcessing:
-		return errors.Join(append(failures, rec.conclude(ctx))...)
+		return rec.conclude(ctx)
 	default:
-		return errors.Join(append(failures, rec.settle(ctx, reelvault.Gap{}))...)
+		return rec.settle(ctx, reelvault.Gap{})
 	}
 }
 
@@ -99,8 +96,8 @@ func (r *Recorder) finishFile(ctx context.Context, f reelvault.File, tracks []re
 		return f, fmt.Errorf("reopen spool file: %w", err)
 	}
 	defer func() {
-		if err := file.Close(); err != nil {
-			r.config.Log.Debug("close spool file", "file", f.ID, "err", err)
+		if closed := file.Close(); closed != nil {
+			r.config.Log.Debug("close spool file", "file", f.ID, "err", closed)
 		}
 	}()
 	summary, err := webm.Recover(file)

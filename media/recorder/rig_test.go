@@ -21,14 +21,15 @@ type rig struct {
 	path   string
 	ledger *ledger
 	*recorder.Recorder
-	stop func()
+	stop      func()
+	published []*publisher
 }
 
 func newRig(t *testing.T, path string, l *ledger, fs ...spool.FS) *rig {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	c := spool.Config{Reserve: 1, SyncEvery: time.Second, Log: log}
-	if len(fs) > 0 {
+	if len(fs) > 0 && fs[0] != nil {
 		c.FS = fs[0]
 	}
 	dir, err := spool.Open(path, c)
@@ -71,7 +72,9 @@ func (r *rig) publish(p media.Publisher, formats map[testmedia.Stream]media.Form
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return &publisher{t: r.t, capture: c, formats: formats, tracks: map[testmedia.Stream]media.Track{}, start: time.Now()}
+	now := &publisher{t: r.t, capture: c, formats: formats, tracks: map[testmedia.Stream]media.Track{}, start: time.Now()}
+	r.published = append(r.published, now)
+	return now
 }
 
 // send delivers arrivals at their times, counted from the publisher's start.
@@ -149,12 +152,12 @@ func record(t *testing.T, formats map[testmedia.Stream]media.Format, arrivals []
 
 // bubble runs f with a rig on a fake clock, and gives the recordings that are
 // in the ledger after the rig's end.
-func bubble(t *testing.T, f func(t *testing.T, r *rig), fs ...spool.FS) ([]reelvault.Recording, string) {
+func bubble(t *testing.T, f func(r *rig), fs ...spool.FS) ([]reelvault.Recording, string) {
 	t.Helper()
 	l, path := newLedger(), filepath.Join(t.TempDir(), "spool")
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, path, l, fs...)
-		f(t, r)
+		f(r)
 		r.stop()
 	})
 	return l.all(), path

@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/reelvault/reelvault"
@@ -11,7 +12,8 @@ const nothingKept = "nothing that can be played arrived"
 
 // seal ends the recording: captures write what they hold, abandoned files
 // are finished, and the ledger hears of it. What fails here is logged and
-// left to Recover, which does the rest at the next start.
+// left to Recover, which does the rest at the next start; until then the
+// recording stays as it is.
 func (r *recording) seal() {
 	r.control.Lock()
 	defer r.control.Unlock()
@@ -30,27 +32,47 @@ func (r *recording) seal() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), sealTime)
 	defer cancel()
-	for _, s := range leftover {
-		r.finishLeftover(ctx, s)
+	err := r.finishLeftovers(ctx, leftover)
+	if err == nil {
+		err = r.settle(ctx, pause)
 	}
-	if err := r.settle(ctx, pause); err != nil {
+	if err != nil {
 		r.recorder.config.Log.Error("seal recording", "recording", r.id, "err", err)
 	}
 }
 
-// finishLeftover finishes an abandoned file as Recover would.
-func (r *recording) finishLeftover(ctx context.Context, s *segment) {
-	select {
-	case <-s.out.finished:
-	case <-ctx.Done():
-		return
+// finishLeftovers finishes abandoned files as Recover would.
+func (r *recording) finishLeftovers(ctx context.Context, all []leftover) error {
+	for _, l := range all {
+		select {
+		case <-l.let:
+		case <-ctx.Done():
+			return fmt.Errorf("finish abandoned file %s: %w", l.row.ID, ctx.Err())
+		}
+		if err := r.finish(ctx, l.row, l.tracks, reelvault.GapDisk); err != nil {
+			return err
+		}
 	}
-	f, err := r.recorder.finishFile(ctx, s.row, s.rows(), reelvault.GapDisk)
-	if err != nil {
-		r.recorder.config.Log.Error("finish abandoned file", "recording", r.id, "file", s.row.ID, "err", err)
-		return
+	return nil
+}
+
+// finish makes a whole file of what the spool holds of f and counts it in. Of
+// a file that holds nothing, or is gone, the row is removed.
+func (r *recording) finish(ctx context.Context, f reelvault.File, tracks []reelvault.Track, cause reelvault.GapCause) error {
+	finished, err := r.recorder.finishFile(ctx, f, tracks, cause)
+	switch kind := reelvault.KindOf(err); {
+	case err == nil:
+		r.keep(finished, 0)
+		return nil
+	case kind == reelvault.Invalid, kind == reelvault.NotFound:
+		r.recorder.config.Log.Error("file lost", "recording", r.id, "file", f.ID, "err", err)
+		if err = r.recorder.config.Ledger.ForgetFile(ctx, f.ID); err != nil {
+			return fmt.Errorf("forget file %s: %w", f.ID, err)
+		}
+		return nil
+	default:
+		return fmt.Errorf("finish file %s: %w", f.ID, err)
 	}
-	r.keep(f, 0)
 }
 
 // settle moves the row to its last state, and ends the pause that held.

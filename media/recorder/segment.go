@@ -21,8 +21,16 @@ const (
 	longestFile = 4 * time.Hour
 	largestFile = 4 << 30
 
-	// retryFile is how long a failing disk is left alone before a new file.
+	// retryFile is how long a failing disk is left alone before a new file. It
+	// doubles up to retryMost while files fail young, so that an hour without
+	// a disk leaves hundreds of empty files and not thousands.
 	retryFile = time.Second
+	retryMost = 8 * time.Second
+
+	// trackSpread is how far apart the tracks of one publisher leave the jitter
+	// buffer: a file's zero lies that much before the frame that begins it, if
+	// another track is not there yet.
+	trackSpread = 2 * jitterWait
 
 	maxTime = time.Duration(math.MaxInt64)
 )
@@ -33,6 +41,7 @@ type segment struct {
 	capture *capture
 	row     reelvault.File
 	base    time.Duration // the file's zero on the capture's clock
+	began   time.Time
 	out     *output
 	writer  *webm.Writer
 	lanes   []*lane
@@ -69,6 +78,9 @@ func (c *capture) ready(t *track, f *media.Frame, at time.Duration, now time.Tim
 		t.missed(reelvault.GapDisk)
 		return false
 	}
+	if at < c.segment.base {
+		return false
+	}
 	err := c.segment.admit(t, f, at)
 	c.check(err, now)
 	return err == nil
@@ -96,9 +108,9 @@ func (c *capture) openSegment(at time.Duration, now time.Time) bool {
 	if now.Before(c.retryAt) {
 		return false
 	}
-	s, err := c.newSegment(at)
+	s, err := c.newSegment(at, now)
 	if err != nil {
-		c.retryAt = now.Add(retryFile)
+		c.backOff(now, time.Time{})
 		c.recorder.config.Log.Error("begin file", "recording", c.recording.id, "err", err)
 		return false
 	}
@@ -106,12 +118,13 @@ func (c *capture) openSegment(at time.Duration, now time.Time) bool {
 	return true
 }
 
-func (c *capture) newSegment(at time.Duration) (*segment, error) {
+func (c *capture) newSegment(at time.Duration, now time.Time) (*segment, error) {
 	base, container := at, reelvault.WebM
+	earliest := at - trackSpread
 	for _, t := range c.tracks {
 		t.lane = nil
 		if t.started {
-			base = min(base, t.end)
+			base = min(base, max(t.end, earliest))
 		}
 		if containerOf(t.format.Codec) == reelvault.Matroska {
 			container = reelvault.Matroska
@@ -131,7 +144,7 @@ func (c *capture) newSegment(at time.Duration) (*segment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create spool file: %w", err)
 	}
-	s := &segment{capture: c, row: row, base: base, out: newOutput(c.recorder, file, id)}
+	s := &segment{capture: c, row: row, base: base, began: now, out: newOutput(c.recorder, file, id)}
 	ctx, cancel := context.WithTimeout(context.Background(), saveEvery)
 	defer cancel()
 	if err := c.recorder.config.Ledger.SaveFile(ctx, row); err != nil {
@@ -216,15 +229,24 @@ func (c *capture) check(err error, now time.Time) {
 	}
 	c.recorder.config.Log.Error("file abandoned", "recording", c.recording.id, "file", c.segment.row.ID, "err", err)
 	c.recorder.stats.abandoned.Add(1)
+	c.backOff(now, c.segment.began)
 	c.segment.out.abandon()
 	c.recording.leaveBehind(c.segment)
 	c.segment = nil
-	c.retryAt = now.Add(retryFile)
 	for _, t := range c.tracks {
 		t.lane = nil
 		t.gated = t.requestKeyframe != nil
 		t.missed(reelvault.GapDisk)
 	}
+}
+
+// backOff says when the next file may begin after one that began then failed.
+func (c *capture) backOff(now, began time.Time) {
+	c.retryWait = min(2*max(c.retryWait, retryFile/2), retryMost)
+	if !began.IsZero() && now.Sub(began) > retryMost {
+		c.retryWait = retryFile
+	}
+	c.retryAt = now.Add(c.retryWait)
 }
 
 // closeSegment seals the file: last cluster, index, head, sync, rows.

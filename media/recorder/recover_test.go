@@ -1,0 +1,149 @@
+package recorder_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/spool"
+	"github.com/reelvault/reelvault/testmedia"
+)
+
+// photograph gives what a crash at this instant would leave: the rows and the
+// spool's files as they are now.
+func (r *rig) photograph() (rows *ledger, path string) {
+	r.t.Helper()
+	path = filepath.Join(filepath.Dir(r.path), "photograph")
+	if err := os.CopyFS(path, os.DirFS(r.path)); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.ledger.copied(), path
+}
+
+// crash runs f with a rig, takes the picture of a crash at its end, and then
+// runs after with a rig on that picture, once it has recovered.
+func crash(t *testing.T, f, after func(r *rig), fs ...spool.FS) ([]reelvault.Recording, string) {
+	t.Helper()
+	l, path := newLedger(), filepath.Join(t.TempDir(), "spool")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, path, l, fs...)
+		f(r)
+		l, path = r.photograph()
+		for _, p := range r.published {
+			p.capture.Close(nil)
+		}
+		r.stop()
+		r = newRig(t, path, l)
+		if err := r.Recover(t.Context()); err != nil {
+			t.Fatalf("recover: %v", err)
+		}
+		after(r)
+		r.stop()
+	})
+	return l.all(), path
+}
+
+// A crash costs at most the last second, and is a gap that says so.
+func TestCrash(t *testing.T) {
+	const at = 20*time.Second + 700*time.Millisecond
+	all, path := crash(t, func(r *rig) {
+		r.camera(guest, testmedia.SendSpec{Length: time.Minute}).until(at)
+	}, func(*rig) {})
+	wantPlayable(t, all[0], path)
+	if got := all[0].Files[0]; got.Duration < at-time.Second || !got.Sealed {
+		t.Errorf("file: got %+v, want it sealed and at least %v long", got, at-time.Second)
+	}
+	for _, track := range all[0].Tracks {
+		crashes := gaps(track, reelvault.GapCrash)
+		if len(crashes) != 1 || crashes[0].Start < at-time.Second || crashes[0].End < at {
+			t.Errorf("%s: gaps %+v, want one of cause crash from %v on", track.Media, track.Gaps, at-time.Second)
+		}
+	}
+	if all[0].EndedAt.Before(all[0].StartedAt.Add(at - time.Second)) {
+		t.Errorf("recording ends at %v, began at %v", all[0].EndedAt, all[0].StartedAt)
+	}
+}
+
+// A crash while paused leaves the recording paused: nobody's restart may undo
+// what somebody asked for.
+func TestCrashWhilePaused(t *testing.T) {
+	pausing := func(r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 20 * time.Second})
+		p.until(10 * time.Second)
+		if _, err := r.Pause(r.t.Context(), "t", r.only().ID, "Jana", "card number"); err != nil {
+			r.t.Fatal(err)
+		}
+		p.until(15 * time.Second)
+	}
+	paused := func(r *rig) {
+		r.t.Helper()
+		if got := r.only().State; got != reelvault.RecordingPaused {
+			r.t.Errorf("after the crash: got %s, want paused", got)
+		}
+	}
+	t.Run("resumed", func(t *testing.T) {
+		all, path := crash(t, pausing, func(r *rig) {
+			paused(r)
+			p := r.camera(guest, testmedia.SendSpec{Length: 20 * time.Second})
+			if forwarded := p.until(5 * time.Second); forwarded != 0 {
+				r.t.Errorf("forwarded after the crash: %d packets", forwarded)
+			}
+			if _, err := r.Resume(r.t.Context(), "t", r.only().ID); err != nil {
+				r.t.Fatal(err)
+			}
+			p.until(20 * time.Second)
+			p.capture.Close(nil)
+		})
+		wantPlayable(t, all[0], path)
+		if len(all[0].Files) != 2 {
+			t.Fatalf("files: got %d, want 2", len(all[0].Files))
+		}
+		first := all[0]
+		first.Tracks = first.Tracks[:2]
+		wantPause(t, first, 10*time.Second, 20*time.Second)
+	})
+	t.Run("left alone", func(t *testing.T) {
+		all, path := crash(t, pausing, func(r *rig) {
+			paused(r)
+			<-time.After(61 * time.Second)
+		})
+		wantPlayable(t, all[0], path)
+		wantPause(t, all[0], 10*time.Second, 75*time.Second)
+	})
+}
+
+// What was never written can't be played, and the recording says so.
+func TestCrashBeforeTheFirstCluster(t *testing.T) {
+	all, _ := crash(t, func(r *rig) {
+		r.camera(guest, testmedia.SendSpec{Length: time.Minute}).until(500 * time.Millisecond)
+	}, func(*rig) {})
+	if got := all[0]; got.State != reelvault.RecordingFailed || got.Reason == "" {
+		t.Errorf("got %s %q, want failed with a reason", got.State, got.Reason)
+	}
+}
+
+// A file that is gone fails its recording, and no other.
+func TestRecoverWithoutFile(t *testing.T) {
+	var broken string
+	all, path := crash(t, func(r *rig) {
+		elsewhere := guest
+		elsewhere.SessionID = "another"
+		p, other := r.camera(guest, testmedia.SendSpec{Length: time.Minute}), r.camera(elsewhere, testmedia.SendSpec{Length: time.Minute})
+		go p.send(p.pending[:400])
+		other.until(10 * time.Second)
+		broken = r.ledger.all()[0].ID
+		if err := os.Remove(spoolPath(r.t, r.path, r.ledger.all()[0].Files[0].ID)); err != nil {
+			r.t.Fatal(err)
+		}
+	}, func(*rig) {})
+	for _, rec := range all {
+		if rec.ID != broken {
+			wantPlayable(t, rec, path)
+		} else if rec.State != reelvault.RecordingFailed || rec.Reason == "" || len(rec.Files) != 0 {
+			t.Errorf("broken recording: got %+v, want it failed with a reason", rec)
+		}
+	}
+}
