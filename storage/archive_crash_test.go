@@ -115,7 +115,7 @@ func TestArchiveCrashS3(t *testing.T) {
 		if sc.name == deleted.name {
 			want = 0
 		}
-		if versions := objectVersions(server, bucket); len(versions) != want {
+		if versions := server.Objects(bucket); len(versions) != want {
 			t.Errorf("the bucket has %q, want %d versions", versions, want)
 		}
 		if uploads := server.Uploads(bucket); len(uploads) > 0 {
@@ -288,15 +288,4 @@ func openS3(t *testing.T, server *storagetest.Server, endpoint, bucket string) *
 	})
 	must(t, err)
 	return b
-}
-
-// objectVersions lists the versions in a bucket but for those of checks.
-func objectVersions(server *storagetest.Server, bucket string) []string {
-	var versions []string
-	for _, v := range server.Versions(bucket) {
-		if !strings.HasPrefix(v, "check/") {
-			versions = append(versions, v)
-		}
-	}
-	return versions
 }

@@ -123,7 +123,7 @@ func (o outage) run(t *testing.T, server *storagetest.Server) {
 	for i, want := range [][]byte{small, large} {
 		r.expectDurable(t, b, files[i], want)
 	}
-	if versions := objectVersions(server, bucket); len(versions) != len(files) {
+	if versions := server.Objects(bucket); len(versions) != len(files) {
 		t.Errorf("the bucket has %q, want %d versions", versions, len(files))
 	}
 	if uploads := server.Uploads(bucket); len(uploads) > 0 {

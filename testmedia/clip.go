@@ -43,6 +43,7 @@ type ClipSpec struct {
 	Duration time.Duration // whole seconds
 	DTX      bool          // Opus with discontinuous transmission
 	NoAudio  bool
+	Hiss     bool // quiet noise under the beeps, so that no two frames of sound are the same
 }
 
 // Encoded is one encoded frame of a clip.
@@ -188,8 +189,12 @@ func encodeAudio(ctx context.Context, s ClipSpec, path string) ([]Encoded, error
 	// The encoder's look-ahead is cut off, so that frame n really is the sound
 	// from n*20 ms on: what a browser's microphone path would give.
 	const lookAhead = "0.0065"
-	source := fmt.Sprintf("aevalsrc='0.6*sin(2*PI*1000*t)*between(mod(t+%s,1),%g,%g)':s=48000:d=%g",
-		lookAhead, firstEvent.Seconds(), firstEvent.Seconds()+0.06, s.Duration.Seconds()+0.1)
+	hiss := 0.0
+	if s.Hiss {
+		hiss = 0.02
+	}
+	source := fmt.Sprintf("aevalsrc='0.6*sin(2*PI*1000*t)*between(mod(t+%s,1),%g,%g)+%g*random(0)':s=48000:d=%g",
+		lookAhead, firstEvent.Seconds(), firstEvent.Seconds()+0.06, hiss, s.Duration.Seconds()+0.1)
 	dtx := "0"
 	if s.DTX {
 		dtx = "1"

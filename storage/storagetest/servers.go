@@ -282,3 +282,16 @@ func (s *Server) Uploads(bucket string) []string {
 	}
 	return keys
 }
+
+// Objects lists the versions in a bucket but for those that a store's Check
+// made, as Versions does.
+func (s *Server) Objects(bucket string) []string {
+	s.tb.Helper()
+	var objects []string
+	for _, v := range s.Versions(bucket) {
+		if !strings.HasPrefix(v, "check/") {
+			objects = append(objects, v)
+		}
+	}
+	return objects
+}

@@ -25,6 +25,7 @@ type Recording struct {
 	Kind, State   string
 	Reason        string
 	Durability    string
+	StartedAt     time.Time
 	DurationMs    int64
 	Files         []File
 	Tracks        []Track
@@ -42,6 +43,7 @@ type File struct {
 // Track is one track of a recording.
 type Track struct {
 	ID, FileID           string
+	ParticipantID        string
 	Media, Codec         string
 	OffsetMs, DurationMs int64
 	Gaps                 []Gap
