@@ -48,6 +48,15 @@ func offerOf(sections ...string) string {
 	return "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE " + strings.Join(mids, " ") + "\r\n" + strings.Join(sections, "")
 }
 
+// ssrcs writes lines that declare many.
+func ssrcs(count int) []string {
+	var lines []string
+	for i := range count {
+		lines = append(lines, fmt.Sprintf("a=ssrc:%d cname:x", i+1))
+	}
+	return lines
+}
+
 // answerTo publishes an offer and gives the lines of the answer.
 func answerTo(t *testing.T, server *webrtc.Server, offer string) []string {
 	t.Helper()
@@ -207,6 +216,10 @@ func TestAnswerRefusesInPlace(t *testing.T) {
 		section("audio", "a", "0", "a=rtpmap:0 PCMU/8000"), opusSection("b"), received, data,
 		strings.Replace(vp8Section("e", "a=rid:q send", "a=simulcast:send q"), "a=sendonly", "a=sendrecv", 1),
 	))
+	outside := strings.ReplaceAll(offerOf(opusSection("0"), vp8Section("1")), "BUNDLE 0 1", "BUNDLE 0")
+	if got := linesWith(answerTo(t, server, outside), "m=video 0 "); len(got) != 1 {
+		t.Errorf("a section outside the bundle is not refused")
+	}
 	want := []string{
 		"audio 0 UDP/TLS/RTP/SAVPF 0", "audio 9 UDP/TLS/RTP/SAVPF 111", "video 0 UDP/TLS/RTP/SAVPF 0",
 		"application 0 UDP/DTLS/SCTP webrtc-datachannel", "video 9 UDP/TLS/RTP/SAVPF 96",
@@ -274,6 +287,11 @@ func TestRefusedOffers(t *testing.T) {
 		{"bad clock", with("opus/48000/2", "opus/x/2"), reelvault.Invalid, "line 15 "},
 		{"bad extension", with("a=sendonly", "a=extmap:x urn:x"), reelvault.Invalid, "line 14 "},
 		{"bad SSRC", with("a=sendonly", "a=ssrc:x cname:y"), reelvault.Invalid, "line 14 "},
+		{"17 SSRCs", offerOf(opusSection("0", ssrcs(17)...)), reelvault.Invalid, "one SSRC too many"},
+		{"97 formats", with("SAVPF 111", "SAVPF"+strings.Repeat(" 111", 97)), reelvault.Invalid, "line 6 lists more than 96 formats"},
+		{"long parameters", with("a=sendonly", "a=fmtp:111 "+strings.Repeat("x", 1025)+"\r\na=fmtp:96 "+strings.Repeat("x", 1025)), reelvault.Invalid, "more than 1024 bytes"},
+		{"33 bundled", with("BUNDLE 0 1", "BUNDLE"+strings.Repeat(" 0", 33)), reelvault.Invalid, "more than 32 media sections"},
+		{"payload type of two codecs", offerOf(vp8Section("0"), section("video", "1", "96", "a=rtpmap:96 VP9/90000")), reelvault.Invalid, "second meaning"},
 		{"SSRC twice", offerOf(opusSection("0", "a=ssrc:7 cname:y"), vp8Section("1", "a=ssrc:7 cname:y")), reelvault.Invalid, "another media section"},
 		{"payload type twice", offerOf(opusSection("0"), section("video", "1", "111", "a=rtpmap:111 VP8/90000")), reelvault.Invalid, "second meaning"},
 		{"bundle of nothing", with("BUNDLE 0 1", "BUNDLE x"), reelvault.Invalid, "names no media section"},

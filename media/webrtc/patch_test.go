@@ -124,44 +124,61 @@ func listen(t *testing.T) (*net.UDPConn, int) {
 	return conn, conn.LocalAddr().(*net.UDPAddr).Port //nolint:errcheck // a UDPConn has a UDPAddr
 }
 
-// A candidate that is trickled gets connectivity checks, but no more than a
-// bounded number of candidates do: while the one before and the one after the
-// bound wait side by side, only the former hears anything.
-func TestTrickledCandidateIsChecked(t *testing.T) {
+// Candidates get connectivity checks, whether offered or trickled, but no more
+// than a bounded number do, and none that names no host.
+func TestCandidatesAreChecked(t *testing.T) {
 	const bound = 32
-	server := serve(t, newSink())
-	answer, err := server.Publish(t.Context(), guest, offerOf(opusSection("0")))
-	if err != nil {
+	for _, trickled := range []bool{false, true} {
+		t.Run(fmt.Sprint("trickled ", trickled), func(t *testing.T) {
+			var conns []*net.UDPConn
+			var lines []string
+			candidate := func(addr string) *net.UDPConn {
+				conn, port := listen(t)
+				lines = append(lines, fmt.Sprintf("a=candidate:1 1 udp 2113937151 %s %d typ host", addr, port))
+				return conn
+			}
+			nowhere := candidate("0.0.0.0")
+			for range bound + 1 {
+				conns = append(conns, candidate("127.0.0.1"))
+			}
+			server := serve(t, newSink())
+			var offered []string
+			if !trickled {
+				offered = lines
+			}
+			answer, err := server.Publish(t.Context(), guest, offerOf(opusSection("0", offered...)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range lines {
+				if trickled {
+					fragment := "m=audio 9 RTP/AVP 0\r\na=mid:0\r\n" + line + "\r\n"
+					if _, err := server.Patch(t.Context(), guest.SessionID, answer.ID, answer.ETag, fragment); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			for i, conn := range conns[:bound] {
+				if !checked(t, conn, patience) {
+					t.Fatalf("candidate %d was not checked", i+1)
+				}
+			}
+			if checked(t, conns[bound], 100*time.Millisecond) || checked(t, nowhere, time.Millisecond) {
+				t.Error("a candidate too many, or one that names no host, was checked")
+			}
+		})
+	}
+}
+
+// checked says whether a binding request comes in time.
+func checked(t *testing.T, conn *net.UDPConn, in time.Duration) bool {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(in)); err != nil {
 		t.Fatal(err)
 	}
-	trickle := func(port int) {
-		fragment := fmt.Sprintf("m=audio 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:1 1 udp 2113937151 127.0.0.1 %d typ host\r\n", port)
-		if _, patchErr := server.Patch(t.Context(), guest.SessionID, answer.ID, answer.ETag, fragment); patchErr != nil {
-			t.Fatal(patchErr)
-		}
-	}
-	var conns []*net.UDPConn
-	for range bound + 1 {
-		conn, port := listen(t)
-		conns = append(conns, conn)
-		trickle(port)
-	}
-	checked := func(conn *net.UDPConn, by time.Time) bool {
-		if err := conn.SetReadDeadline(by); err != nil {
-			t.Fatal(err)
-		}
-		b := make([]byte, 1500)
-		n, err := conn.Read(b)
-		return err == nil && n >= 20 && b[0] == 0 && b[1] == 1 // a binding request
-	}
-	for i, conn := range conns[:bound] {
-		if !checked(conn, time.Now().Add(patience)) {
-			t.Fatalf("candidate %d was not checked", i+1)
-		}
-	}
-	if checked(conns[bound], time.Now().Add(100*time.Millisecond)) {
-		t.Errorf("candidate %d was checked", bound+1)
-	}
+	b := make([]byte, 1500)
+	n, err := conn.Read(b)
+	return err == nil && n >= 20 && b[0] == 0 && b[1] == 1
 }
 
 var (

@@ -144,7 +144,10 @@ func TestPublishSenderReports(t *testing.T) {
 		s.send(t, 0x10, 0)
 	}
 	sink.await(t, "two tracks", func() bool { return len(sink.captures[0].tracks) == 2 })
-	report := &rtcp.SenderReport{SSRC: sources[1].ssrc(), NTPTime: 0xe0000000_80000000, RTPTime: 4711}
+	report := &rtcp.SenderReport{
+		SSRC: sources[1].ssrc(), NTPTime: 0xe0000000_80000000, RTPTime: 4711,
+		Reports: []rtcp.ReceptionReport{{SSRC: sources[0].ssrc()}}, // a second addressee, whose clock it is not about
+	}
 	if err := p.WriteRTCP([]rtcp.Packet{report}); err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +161,11 @@ func TestPublishSenderReports(t *testing.T) {
 	}
 	sink.await(t, "the report", func() bool { return len(video().reports) == 1 })
 	got := video().reports[0]
+	for _, tr := range sink.captures[0].tracks {
+		if tr != video() && len(tr.reports) != 0 {
+			t.Errorf("the other track got %+v", tr.reports)
+		}
+	}
 	if got.NTP != report.NTPTime || got.RTP != 4711 || got.SSRC != report.SSRC || got.Arrival.IsZero() {
 		t.Errorf("report %+v", got)
 	}

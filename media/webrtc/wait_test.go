@@ -26,10 +26,12 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// clock is a clock that a test may push ahead of the real one.
+// clock is a clock that a test may push ahead of the real one, or stop.
 type clock struct {
-	mu    sync.Mutex
-	ahead time.Duration
+	mu      sync.Mutex
+	ahead   time.Duration
+	stopped time.Time // zero: it runs
+	asked   int
 }
 
 func newClock() *clock { return &clock{} }
@@ -37,13 +39,36 @@ func newClock() *clock { return &clock{} }
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.asked++
+	if !c.stopped.IsZero() {
+		return c.stopped.Add(c.ahead)
+	}
 	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = time.Now()
 }
 
 func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ahead += d
+}
+
+// rounds waits until the feedback loop, which asks for the time in each of
+// its rounds, has gone round a few times. Nothing else may be going on.
+func (c *clock) rounds(t *testing.T) {
+	t.Helper()
+	asked := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.asked
+	}
+	from := asked()
+	waitFor(t, "the feedback loop", func() bool { return asked() >= from+4 })
 }
 
 // noLeaks fails the test if goroutines of this package or of pion are left

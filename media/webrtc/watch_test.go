@@ -239,7 +239,7 @@ func TestWatchRepairs(t *testing.T) {
 			t.Errorf("packet %d comes again as %v", i, again)
 		}
 	}
-	ask(came[0].SequenceNumber-1, came[0].SequenceNumber+1000)
+	ask(came[0].SequenceNumber-1, came[0].SequenceNumber+512)
 	if n := server.Stats().Resent; n != 2 {
 		t.Errorf("%d packets were sent again, want 2", n)
 	}
@@ -345,7 +345,11 @@ func TestWatchersAreApart(t *testing.T) {
 	sources[0].send(t, delta(40)...)
 	for next(t, stays.video).Payload[1] != 41 {
 	}
-	if got := server.Stats(); got.Publishers != 1 {
+	for range 600 { // more than a queue holds
+		sources[0].send(t, delta(0)...)
+		next(t, stays.video)
+	}
+	if got := server.Stats(); got.Publishers != 1 || got.Dropped != 0 {
 		t.Errorf("stats %+v", got)
 	}
 }
@@ -360,5 +364,25 @@ func TestWatchUnrecorded(t *testing.T) {
 	sources[0].send(t, key(0)...)
 	if got := next(t, w.video); !slices.Equal(got.Payload, key(0)) {
 		t.Errorf("forwarded %v", got)
+	}
+}
+
+// A watcher that sends about more streams than there are is thrown out.
+func TestWatcherFloods(t *testing.T) {
+	server := serve(t, newSink())
+	publish(t, server, guest, pion.MimeTypeVP8)
+	w := watch(t, server, administrator)
+	for ssrc := range uint32(500) {
+		if err := w.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: ssrc}}); err != nil {
+			break // thrown out already
+		}
+	}
+	waitFor(t, "the end of the flood", func() bool { return server.Stats().Watchers == 0 })
+}
+
+// A watcher who is too slow loses packets, not our memory.
+func TestWatchQueueIsBounded(t *testing.T) {
+	if taken := webrtc.Overflow(2000); taken != 512 {
+		t.Errorf("%d packets were queued, want 512", taken)
 	}
 }
