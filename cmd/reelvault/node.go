@@ -85,7 +85,7 @@ func startNode(ctx context.Context, c nodeConfig) (*node, error) {
 
 func (n *node) newAPI(c api.Config) (*api.Server, error) {
 	c.Catalog, c.Control, c.Gateway, c.Sink, c.Files = n.catalog, n.recorder, n.gateway, n.recorder, n.archive
-	c.Health, c.Metrics, c.Pages = n.health, n.metrics(), web.Handler()
+	c.Health, c.Metrics, c.Pages = (&health{look: n.look}).now, n.metrics(), web.Handler()
 	c.Now, c.Log = time.Now, n.log
 	s, err := api.New(c)
 	if err != nil {
@@ -177,8 +177,8 @@ func (n *node) forget(ctx context.Context) error {
 	}
 }
 
-// health says how the parts are.
-func (n *node) health(ctx context.Context) []api.Part {
+// look says how the parts are.
+func (n *node) look(ctx context.Context) []api.Part {
 	return []api.Part{
 		{Name: "catalog", Err: n.catalog.Check(ctx), Vital: true},
 		{Name: "spool", Err: n.spool.Room(), Vital: true},

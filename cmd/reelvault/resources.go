@@ -19,6 +19,8 @@ const (
 	// A publisher has a spool file, a reader of it that stores, a connection
 	// if it comes by TCP, and one more for a player or a watcher.
 	baseDescriptors      = 256
+	ownDescriptors       = 128  // of these are for what the program itself keeps open
+	maxConnections       = 8192 // of HTTP; each takes some 20 KiB
 	publisherDescriptors = 4
 
 	baseMemory      = 80 << 20
@@ -26,18 +28,20 @@ const (
 )
 
 // checkDescriptors fails if the process may not open as many files as the
-// configured number of publishers takes. The soft limit needs no raising:
+// configured number of publishers takes. It gives how many connections HTTP may
+// have so that publishers find what they need. The soft limit needs no raising:
 // package os has done that.
-func checkDescriptors(publishers int) error {
+func checkDescriptors(publishers int) (connections int, err error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("read descriptor limit: %w", err)
+		return 0, fmt.Errorf("read descriptor limit: %w", err)
 	}
 	need := uint64(baseDescriptors + publisherDescriptors*publishers)
 	if limit.Cur >= need {
-		return nil
+		spare := min(limit.Cur-need, maxConnections)
+		return min(int(spare)+baseDescriptors-ownDescriptors, maxConnections), nil
 	}
-	return &reelvault.Error{
+	return 0, &reelvault.Error{
 		Kind:    reelvault.Unavailable,
 		Message: fmt.Sprintf("this process may open %d files, and %d publishers take %d", limit.Cur, publishers, need),
 		Hint:    "raise the hard limit (ulimit -Hn, LimitNOFILE=), or lower --max-publishers",

@@ -31,7 +31,8 @@ func serve(ctx context.Context, c *Config, out output) (err error) {
 			err = nil
 		}
 	}()
-	if err = checkDescriptors(c.MaxPublishers); err != nil {
+	connections, err := checkDescriptors(c.MaxPublishers)
+	if err != nil {
 		return err
 	}
 	checkMemory(ctx, readMemory(os.DirFS("/")), c.MaxPublishers, log)
@@ -45,7 +46,7 @@ func serve(ctx context.Context, c *Config, out output) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, catalog.Close()) }()
-	listener, err := listen(ctx, c)
+	listener, err := listen(ctx, c, connections)
 	if err != nil {
 		return err
 	}
@@ -73,8 +74,9 @@ const (
 	idleTime   = 2 * time.Minute
 )
 
-// listen opens the address of pages and API, with TLS if it is set.
-func listen(ctx context.Context, c *Config) (net.Listener, error) {
+// listen opens the address of pages and API for at most a number of
+// connections, with TLS if it is set.
+func listen(ctx context.Context, c *Config, connections int) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.HTTP)
 	if err != nil {
 		return nil, &reelvault.Error{
@@ -82,6 +84,7 @@ func listen(ctx context.Context, c *Config) (net.Listener, error) {
 			Hint: "name another one with --http", Cause: err,
 		}
 	}
+	l = limitListener(l, connections)
 	if c.TLSCert == "" {
 		return l, nil
 	}
