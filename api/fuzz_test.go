@@ -108,6 +108,30 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
+// Whatever an Idempotency-Key holds, it is refused, or it is heeded: the second
+// answer is the first.
+func FuzzIdempotencyKey(f *testing.F) {
+	w := newWorld(f)
+	for _, key := range []string{
+		`"8e03978e-40d5-43dd-bc93-6894a57f9324"`, "8e03978e-40d5-43dd-bc93-6894a57f9324", "", `""`, `"`, `"\""`, `"\"`, `"a\b"`, `"a";p=1`,
+		`?1`, `:YQ==:`, `"a", "b"`, "a,b", " a", "a\tb", "\x00", "\x7f", "ключ", "\xff", strings.Repeat("x", 255), strings.Repeat("x", 256),
+	} {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		c := keyed(call{
+			method: "POST", path: "/api/v1/sessions/" + w.a.Session + "/tickets", bearer: w.a.Token, body: `{"purpose":"watch"}`,
+		}, key)
+		first, again := w.do(c), w.do(c)
+		if first.Code != 201 && first.Code != 400 {
+			t.Fatalf("%q: got %d %s", key, first.Code, first.Body)
+		}
+		if again.Code != first.Code || first.Code == 201 && again.Body.String() != first.Body.String() {
+			t.Fatalf("%q: got %d %s, then %d %s", key, first.Code, first.Body, again.Code, again.Body)
+		}
+	})
+}
+
 // validMethod says whether net/http lets a method through to a handler.
 func validMethod(m string) bool {
 	return m != "" && strings.IndexFunc(m, func(r rune) bool { return r < 'A' || r > 'Z' }) < 0
