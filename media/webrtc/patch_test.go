@@ -39,6 +39,7 @@ func TestPatch(t *testing.T) {
 		{name: "another session", ifMatch: `"stale"`, fragment: candidate, kind: reelvault.Stale, says: "another ICE session"},
 		{name: "weak tag", ifMatch: "W/E", fragment: candidate, kind: reelvault.Stale, says: "another ICE session"},
 		{name: "restart", ifMatch: "*", fragment: otherCredentials + candidate, restarts: true},
+		{name: "restart with credentials of an odd client", ifMatch: "*", fragment: "a=ice-ufrag:e-f_=\r\na=ice-pwd:vutsrqponmlkjihgfed-_=\r\n", restarts: true},
 		{name: "restart of this session", ifMatch: "E", fragment: otherCredentials, restarts: true},
 		{name: "restart of another session", ifMatch: `"stale"`, fragment: otherCredentials, kind: reelvault.Stale, says: "another ICE session"},
 		{name: "restart without If-Match", fragment: otherCredentials, kind: reelvault.Stale, says: "another ICE session"},

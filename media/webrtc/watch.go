@@ -66,15 +66,15 @@ func (e *egress) choose(in *ingest) error {
 	free := e.conn.offer.usable("recvonly", "sendrecv")
 	var sent, lacking []string
 	for _, l := range in.lanes {
-		p, format := l.sends()
-		sent = append(sent, string(format.Codec))
+		p := l.sends()
+		sent = append(sent, p.name)
 		sameMedia := func(s *section) bool { return s.media == l.section.media }
 		i := slices.IndexFunc(free, func(s *section) bool { return sameMedia(s) && s.decoder(p) != nil })
 		if i >= 0 {
 			e.addTrack(l, free[i], free[i].decoder(p))
 			free = slices.Delete(free, i, i+1)
 		} else if slices.ContainsFunc(free, sameMedia) {
-			lacking = append(lacking, string(format.Codec))
+			lacking = append(lacking, p.name)
 		}
 	}
 	if len(e.tracks) == 0 {
@@ -114,15 +114,13 @@ func streamID(p media.Publisher) string {
 
 // sends gives what a lane sends now, or will send: the first codec that was
 // answered, which is the one a browser begins with.
-func (l *lane) sends() (*payload, media.Format) {
+func (l *lane) sends() *payload {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
-	p := l.current
-	if p == nil {
-		p = l.section.payloads[l.section.order[0]]
+	if l.current != nil {
+		return l.current
 	}
-	c, _ := p.known(l.section.media)
-	return p, p.format(c, l.in.conn.who.Screen)
+	return l.section.payloads[l.section.order[0]]
 }
 
 // decoder finds the payload type of s that can decode what p carries.

@@ -17,8 +17,8 @@
 //
 // Guarantees: no source ever waits for the recorder or for a watcher. What a
 // client sends is bounded by named constants before it costs memory: bytes
-// and lines of an offer, media sections, streams, codec changes, connections
-// that are not connected yet. pion never parses a client's SDP, but one that
+// and lines of an offer, media sections, streams, codec changes, TCP connections,
+// connections that are not connected yet. pion never parses a client's SDP, but one that
 // was written anew from what was understood. Every connection ends by one
 // road, with every goroutine joined and its capture closed with the cause.
 package webrtc
