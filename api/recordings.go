@@ -32,6 +32,11 @@ func (s *Server) registerRecordings(api huma.API) {
 		return s.answerRecording(ctx, c, rec, err)
 	})
 	register(s, api, huma.Operation{
+		OperationID: "getTiming", Method: http.MethodGet, Path: apiPrefix + "/recordings/{id}/timing", Tags: tags,
+		Summary:     "Get the sender reports behind a recording",
+		Description: "How the tracks of each file came to lie where they lie: the senders' own clocks, and what was corrected.",
+	}, s.getTiming)
+	register(s, api, huma.Operation{
 		OperationID: "pauseRecording", Method: http.MethodPost, Path: apiPrefix + "/recordings/{id}/pause", Tags: tags,
 		Summary:     "Pause a recording",
 		Description: "Nothing that arrives after the answer is recorded or forwarded. The clock goes on.",

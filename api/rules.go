@@ -67,6 +67,7 @@ var rules = map[string]rule{
 
 	"listRecordings":  {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "session"},
 	"getRecording":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "recording"},
+	"getTiming":       {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "recording"},
 	"pauseRecording":  {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording", once: true},
 	"resumeRecording": {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording", once: true},
 	"stopRecording":   {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording", once: true},

@@ -48,6 +48,7 @@ var needs = map[string]string{
 	"deleteRecording": "recordings:delete", "deleteToken": "tenant:admin", "endSession": "sessions:write",
 	"getHealth": "open", "getMe": "any", "getMedia": "open", "getMetrics": "system", "getReady": "open",
 	"getRecording": "sessions:read +tab", "getSession": "sessions:read +tab", "getTenant": "tenant:admin system",
+	"getTiming": "sessions:read +tab",
 	"listAudit": "audit:read", "listRecordings": "sessions:read +tab", "listSessions": "sessions:read",
 	"listTenants": "system", "listTokens": "tenant:admin", "pauseRecording": "recordings:control +tab",
 	"resumeRecording": "recordings:control +tab", "signIn": "open", "signOut": "any",
@@ -111,7 +112,7 @@ func (w *world) sample(tb testing.TB, op operation, t tenant, scope string) call
 			purpose = "watch"
 		}
 		c.body = fmt.Sprintf(`{"purpose":%q,"participant":"guest-1"}`, purpose)
-	case "getRecording", "deleteRecording":
+	case "getRecording", "getTiming", "deleteRecording":
 		recordingIn(reelvault.RecordingReady)
 	case "pauseRecording":
 		recordingIn(reelvault.RecordingRunning)
