@@ -33,6 +33,13 @@ func sumOf(data []byte) string {
 type window struct {
 	until time.Time // what had left by then must be there
 	never time.Time // what left after that must not; zero: anything may
+	zero  time.Time // when the file's clock stood at zero
+}
+
+// of is the window for a file of a recording.
+func (w window) of(r node.Recording, f node.File) window {
+	w.zero = r.StartedAt.Add(time.Duration(f.OffsetMs) * time.Millisecond)
+	return w
 }
 
 // packet is one frame of a file.
@@ -118,8 +125,7 @@ func (p *publisher) expectHolds(t *testing.T, n *node.Node, r node.Recording, w 
 		got, err := packets(t.Context(), path, kind)
 		must(t, err)
 		what := fmt.Sprintf("recording %s, %s of %s, codec %s", r.ID, kind, p.participant, p.clip.Video)
-		offset := r.Files[i].OffsetMs
-		expectFrames(t, what, got, p.frames(stream), r.StartedAt.Add(time.Duration(offset)*time.Millisecond), w)
+		expectFrames(t, what, got, p.frames(stream), w.of(r, r.Files[i]))
 	}
 }
 
@@ -132,9 +138,8 @@ func mustHold(sent []frame, w window) int {
 	return n
 }
 
-// expectFrames compares a stream of a file that begins at zero with what was
-// sent.
-func expectFrames(t *testing.T, what string, got []packet, sent []frame, zero time.Time, w window) {
+// expectFrames compares a stream of a file with what was sent.
+func expectFrames(t *testing.T, what string, got []packet, sent []frame, w window) {
 	t.Helper()
 	want := mustHold(sent, w)
 	if len(got) == 0 {
@@ -149,7 +154,7 @@ func expectFrames(t *testing.T, what string, got []packet, sent []frame, zero ti
 	}
 	// The file's clock is the session's: it says when the first frame came.
 	const near = 500 * time.Millisecond
-	if apart := zero.Add(got[0].at).Sub(sent[0].first); apart.Abs() > near {
+	if apart := w.zero.Add(got[0].at).Sub(sent[0].first); apart.Abs() > near {
 		t.Errorf("%s: begins %v after the first frame was sent", what, apart)
 	}
 	if len(got) < want {

@@ -15,6 +15,10 @@ import (
 	"github.com/reelvault/reelvault/testmedia/node"
 )
 
+// travel is how long a packet is on its way from a publisher into a
+// recorder's inbox, on a loaded machine.
+const travel = 20 * time.Millisecond
+
 // crashLoss is the most that a kill may cost.
 const crashLoss = time.Second
 
@@ -186,7 +190,6 @@ func (r *round) killUploading(t *testing.T) {
 
 // window says what the room's recording has to hold.
 func (o *room) window(r *round) window {
-	const travel = 20 * time.Millisecond // from a publisher to the recorder
 	w := window{until: r.killed.Add(-crashLoss)}
 	if !o.ended.IsZero() {
 		w.until = o.endAsked.Add(-travel)
