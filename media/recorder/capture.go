@@ -54,6 +54,7 @@ type capture struct {
 	retryAt   time.Time // not before this instant is a new file tried again
 	retryWait time.Duration
 	dirty     bool      // a row has changed since the last note
+	sights    [2]sight  // for settled, the older one first
 	timed     time.Time // when the timing was last noted
 }
 

@@ -17,6 +17,11 @@ const (
 	// fillBehind is how far behind the clock a mute is filled while nothing
 	// comes: whatever still arrives by then was given up by the jitter buffer.
 	fillBehind = jitterWait + 200*time.Millisecond
+
+	// burstTime is how long pictures must have been there before the sound that
+	// is missing beside them counts as missing. After a stall of the network or
+	// of this machine both come in one burst, and not in step.
+	burstTime = 200 * time.Millisecond
 )
 
 // silences are full-band CELT frames of mono silence, longest first. A
@@ -84,7 +89,7 @@ func (c *capture) fillMutes(now time.Time) {
 			others = max(others, t.end)
 		}
 	}
-	upTo := min(others, c.timeline.Now(now)-fillBehind)
+	upTo := min(c.settled(others, now), c.timeline.Now(now)-fillBehind)
 	for _, t := range c.tracks {
 		if t.format.Media != reelvault.Audio || !t.started || t.lane == nil || t.end+silenceLongest > upTo {
 			continue
@@ -94,4 +99,19 @@ func (c *capture) fillMutes(now time.Time) {
 		}
 		t.fill(t.end+(upTo-t.end)/silenceLongest*silenceLongest, now)
 	}
+}
+
+// sight is where the pictures ended at some instant.
+type sight struct {
+	end time.Duration
+	at  time.Time
+}
+
+// settled gives where the pictures, which end here now, ended at least
+// burstTime ago.
+func (c *capture) settled(end time.Duration, now time.Time) time.Duration {
+	if now.Sub(c.sights[1].at) >= burstTime {
+		c.sights[0], c.sights[1] = c.sights[1], sight{end, now}
+	}
+	return c.sights[0].end
 }

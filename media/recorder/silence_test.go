@@ -1,0 +1,47 @@
+package recorder_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reelvault/reelvault/testmedia"
+)
+
+// After a stall of the network, pictures and sound come in one burst, the
+// pictures first: sound that is only late is not written over with silence.
+func TestStall(t *testing.T) {
+	all, path := bubble(t, func(r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
+		p.until(5 * time.Second)
+		var sound, pictures, later []testmedia.Sent
+		for _, s := range p.pending {
+			switch {
+			case s.At >= 7*time.Second:
+				later = append(later, s)
+			case s.Stream == testmedia.AudioStream:
+				sound = append(sound, s)
+			default:
+				pictures = append(pictures, s)
+			}
+		}
+		p.pending = nil
+		p.until(7 * time.Second)
+		p.send(pictures)
+		<-time.After(100 * time.Millisecond)
+		synctest.Wait()
+		p.send(sound)
+		p.pending = later
+		p.until(10 * time.Second)
+		if s := r.Stats(); s.SilenceFrames > 0 {
+			t.Errorf("%d frames of silence stand where there was sound", s.SilenceFrames)
+		}
+		p.capture.Close(nil)
+	})
+	wantPlayable(t, all[0], path)
+	for _, track := range all[0].Tracks {
+		if len(track.Gaps) > 0 {
+			t.Errorf("%s: gaps %+v, want none", track.Media, track.Gaps)
+		}
+	}
+}
