@@ -170,9 +170,11 @@ func (t *sendingStream) packets(f Encoded, captured, leaves time.Duration) {
 	}
 }
 
+// since1900 is when the sender's clock starts: some day in 2023.
+const since1900 = 3_900_000_000
+
 // report says which RTP time the stream's clock showed at an instant.
 func (t *sendingStream) report(at time.Duration) {
-	const since1900 = 3_900_000_000 // some day in 2023
 	seconds := at.Seconds()
 	if bad := t.spec.BadReport; t.stream == VideoStream && bad != 0 && (at-bad).Abs() < 500*time.Millisecond {
 		seconds += 0.1

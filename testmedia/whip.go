@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,9 +24,10 @@ import (
 
 // Target is a WHIP endpoint of any server.
 type Target struct {
-	URL   string
-	Token string  // bearer, or empty
-	Loss  float64 // of the packets that leave, retransmissions too
+	URL    string
+	Token  string         // bearer, or empty
+	Loss   float64        // of the packets that leave, retransmissions too
+	Socket net.PacketConn // to send from; nil: one of its own
 }
 
 // Peer is one WHIP publisher.
@@ -35,12 +37,14 @@ type Peer struct {
 	location string
 	tracks   map[Stream]*boundTrack
 	ssrcs    map[Stream]uint32
+
+	reportsLater uint64 // NTP, as in reports
 }
 
 // Publish offers a clip's streams to a WHIP endpoint (RFC 9725) and returns
 // when the connection stands.
 func Publish(ctx context.Context, target Target, c *Clip) (*Peer, error) {
-	api, err := senderAPI(target.Loss)
+	api, err := senderAPI(target)
 	if err != nil {
 		return nil, err
 	}
@@ -57,13 +61,13 @@ func Publish(ctx context.Context, target Target, c *Clip) (*Peer, error) {
 
 // senderAPI keeps what a sender needs: retransmission on NACK. Sender reports
 // come from the SendSpec, so that their clock is the spec's.
-func senderAPI(loss float64) (*pion.API, error) {
+func senderAPI(target Target) (*pion.API, error) {
 	engine := &pion.MediaEngine{}
 	if err := engine.RegisterDefaultCodecs(); err != nil {
 		return nil, fmt.Errorf("register codecs: %w", err)
 	}
 	registry := &interceptor.Registry{}
-	registry.Add(lossy{loss})
+	registry.Add(lossy{target.Loss})
 	responder, err := nack.NewResponderInterceptor()
 	if err != nil {
 		return nil, fmt.Errorf("make responder: %w", err)
@@ -74,6 +78,9 @@ func senderAPI(loss float64) (*pion.API, error) {
 	settings := pion.SettingEngine{}
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetInterfaceFilter(func(name string) bool { return name == "lo" })
+	if target.Socket != nil {
+		settings.SetICEUDPMux(pion.NewICEUDPMux(nil, target.Socket))
+	}
 	return pion.NewAPI(pion.WithMediaEngine(engine), pion.WithInterceptorRegistry(registry), pion.WithSettingEngine(settings)), nil
 }
 
@@ -208,9 +215,12 @@ func (p *Peer) request(ctx context.Context, method, target, body string) (answer
 }
 
 // Send sends at the times that sent says, from now on, and gives how many
-// packets left, and by how much the latest was late.
+// packets left, and by how much the latest was late. The clock of the reports
+// is moved to start now, too: who retransmits learns the round trip from what
+// the server says of them, and waits for it before the next try.
 func (p *Peer) Send(ctx context.Context, sent []Sent) (packets int, late time.Duration, err error) {
 	start := time.Now()
+	p.reportsLater = ntp(start) - since1900<<32
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for _, s := range sent {
@@ -236,7 +246,7 @@ func (p *Peer) Send(ctx context.Context, sent []Sent) (packets int, late time.Du
 
 func (p *Peer) sendOne(s Sent) error {
 	if s.Report != nil {
-		return p.pc.WriteRTCP([]rtcp.Packet{&rtcp.SenderReport{SSRC: p.ssrcs[s.Stream], NTPTime: s.Report.NTP, RTPTime: s.Report.RTP}})
+		return p.pc.WriteRTCP([]rtcp.Packet{&rtcp.SenderReport{SSRC: p.ssrcs[s.Stream], NTPTime: s.Report.NTP + p.reportsLater, RTPTime: s.Report.RTP}})
 	}
 	return p.tracks[s.Stream].WriteRTP(&rtp.Packet{
 		Header: rtp.Header{
@@ -244,6 +254,12 @@ func (p *Peer) sendOne(s Sent) error {
 		},
 		Payload: s.Packet.Payload,
 	})
+}
+
+// ntp gives a time in the format of sender reports (RFC 3550, section 4).
+func ntp(t time.Time) uint64 {
+	const from1900to1970 = 2_208_988_800 // s
+	return uint64(t.Unix()+from1900to1970)<<32 | uint64(t.Nanosecond())<<32/uint64(time.Second)
 }
 
 // Vanish closes the connection without a word to the server.

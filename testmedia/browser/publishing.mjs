@@ -46,14 +46,14 @@ async function welcome({ page, shot }) {
 
 async function create(world) {
   const { page, shot } = world;
-  await named(page, 'Another one');
+  await named(page, 'Lost card');
   await page.click('[data-action=new]');
   await page.wait('the dialog', () => document.querySelector('dialog[open] input'));
   await accessible(page, 'the dialog for a new session');
   await shot(page, 'new-session');
   await page.press('Escape');
   await page.wait('no dialog', () => !document.querySelector('dialog'));
-  await named(page, 'Browser test');
+  await named(page, 'Mortgage advice');
   world.session = await page.evaluate(() => /^\/sessions\/([^/]+)$/.exec(location.pathname)?.[1]);
   assert(world.session, 'the address does not name the session');
   await page.wait('its recordings', () => document.querySelector('rv-recordings .nothing'));
@@ -75,9 +75,9 @@ const opened = (page, name) =>
 async function neighbours({ page, session }) {
   await page.wait('two rows', () => document.querySelectorAll('a[data-session]').length === 2);
   await page.press('Shift+ArrowRight');
-  await opened(page, 'Another one');
+  await opened(page, 'Lost card');
   await page.press('Shift+ArrowLeft');
-  await opened(page, 'Browser test');
+  await opened(page, 'Mortgage advice');
   const path = await page.evaluate(() => location.pathname);
   assert(path === `/sessions/${session}`, `the address is ${path}`);
 }

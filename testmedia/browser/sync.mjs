@@ -8,7 +8,8 @@
 // since the element knows nothing of what the graph adds after that, a flash
 // when its frame is due on the screen. Screens show a frame up to 17 ms late, at
 // their next refresh, and a busy machine delays single blocks of sound; that is
-// their matter, so both delays are evened out over a part.
+// their matter, so both delays are evened out over their neighbours. Where such
+// a machine stops sound and picture together, both are late together.
 //
 // What remains is the way of this instrument itself, 10 to 20 ms. Measure a
 // file whose sound and picture are known to be together as the reference.
@@ -24,11 +25,10 @@ const toneHz = 1000;
 const widest = 500;
 
 // measureSync plays url for a while from its start, and again after a seek to
-// seekTo (s), and gives {before, after}: each {beeps, flashes, offsets}. Beeps
+// seekTo (s), and gives {before, after, reference}: each {beeps, flashes, offsets}. Beeps
 // and flashes are in ms on one clock; offsets are flash minus beep for each
 // pair, in ms, so a positive one means that the picture is late. seconds is
-// how long each part is measured. The median offset of reference, if there is
-// one, is taken off all offsets.
+// how long each part is measured. reference, if there is one, is measured too.
 export async function measureSync({ url, seekTo, seconds = 10, reference, executablePath = '/usr/bin/chromium' }) {
   const browser = await chromium.launch({
     executablePath,
@@ -45,12 +45,11 @@ export async function measureSync({ url, seekTo, seconds = 10, reference, execut
     ],
   });
   try {
-    const own = reference ? median((await play(browser, reference, 0, seconds)).offsets) : 0;
-    const part = async (from) => {
-      const found = await play(browser, url, from, seconds);
-      return { ...found, offsets: found.offsets.map((o) => o - own) };
+    return {
+      reference: reference === undefined ? null : await play(browser, reference, 0, seconds),
+      before: await play(browser, url, 0, seconds),
+      after: seekTo === undefined ? null : await play(browser, url, seekTo, seconds),
     };
-    return { before: await part(0), after: seekTo === undefined ? null : await part(seekTo) };
   } finally {
     await browser.close();
   }
@@ -75,10 +74,6 @@ async function play(browser, url, from, seconds) {
 export function p95(offsets) {
   const sorted = offsets.map(Math.abs).sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * 0.95) - 1)];
-}
-
-function median(values) {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
 function offsetsOf({ beeps, flashes }) {
@@ -150,26 +145,22 @@ async function listen({ from, seconds }) {
     video.currentTime = from;
     await new Promise((done) => video.addEventListener('seeked', done, { once: true }));
   }
-  const clocks = []; // of each beep, from the clock of the graph to that of the page
-  const heard = []; // in ms on the clock of the graph
-  const seen = []; // in ms of media
-  const delays = []; // of each frame, from its media time to its display
+  const heard = []; // beeps: {at, delay}, at in ms on the clock of the graph
+  const seen = []; // frames: {at, delay, flash}, at in ms of media
   node.port.onmessage = ({ data }) => {
     const { performanceTime } = audio.getOutputTimestamp();
-    heard.push(data * 1000);
-    clocks.push(performanceTime - audio.currentTime * 1000);
+    heard.push({ at: data * 1000, delay: performanceTime - audio.currentTime * 1000 });
   };
   let light = true; // a flash that is under way at the start has no beginning
   let listening = true;
   const look = (_, { expectedDisplayTime, mediaTime }) => {
     if (!listening) return;
-    delays.push(expectedDisplayTime - mediaTime * 1000);
     pen.drawImage(video, 0, 0, 16, 16);
     const { data } = pen.getImageData(0, 0, 16, 16);
     let sum = 0;
     for (let i = 0; i < data.length; i += 4) sum += data[i] + data[i + 1] + data[i + 2];
     const white = sum / (16 * 16 * 3) > 200;
-    if (white && !light) seen.push(mediaTime * 1000);
+    seen.push({ at: mediaTime * 1000, delay: expectedDisplayTime - mediaTime * 1000, flash: white && !light });
     light = white;
     video.requestVideoFrameCallback(look);
   };
@@ -178,9 +169,14 @@ async function listen({ from, seconds }) {
   await until(from + seconds);
   listening = false;
   video.pause();
-  const clock = middle(clocks);
-  const delay = middle(delays);
-  return { beeps: heard.map((h) => h + clock), flashes: seen.map((s) => s + delay) };
+  // On the clock of the page, with the usual delay of so many neighbours.
+  const told = (all, neighbours) =>
+    all.map(({ at, flash }, i) => ({
+      at: at + middle(all.slice(Math.max(0, i - neighbours), i + neighbours + 1).map((n) => n.delay)),
+      flash,
+    }));
+  const flashes = told(seen, 12).filter(({ flash }) => flash);
+  return { beeps: told(heard, 2).map(({ at }) => at), flashes: flashes.map(({ at }) => at) };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
@@ -188,5 +184,5 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const number = (text) => (text === undefined ? undefined : Number(text));
   const found = await measureSync({ url, seekTo: number(seekTo), seconds: number(seconds), reference });
   const summary = (part) => part && { ...part, pairs: part.offsets.length, p95: p95(part.offsets) };
-  console.log(JSON.stringify({ before: summary(found.before), after: summary(found.after) }, null, 1));
+  console.log(JSON.stringify(Object.fromEntries(Object.entries(found).map(([name, part]) => [name, summary(part)]))));
 }

@@ -38,8 +38,9 @@ type Spec struct {
 
 // Node is a running process and what is needed to start it again.
 type Node struct {
-	Base string // http://127.0.0.1:port
-	Data string // data folder
+	Base  string // http://127.0.0.1:port
+	Media string // 127.0.0.1:port, UDP and TCP
+	Data  string // data folder
 
 	spec  Spec
 	args  []string
@@ -69,7 +70,10 @@ func Start(ctx context.Context, spec Spec) (*Node, error) {
 		return nil, err
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(web))
-	n := &Node{Base: "http://" + address, Data: filepath.Join(spec.Dir, "data"), spec: spec, out: &output{}}
+	n := &Node{
+		Base: "http://" + address, Media: net.JoinHostPort("127.0.0.1", strconv.Itoa(media)),
+		Data: filepath.Join(spec.Dir, "data"), spec: spec, out: &output{},
+	}
 	n.args = append([]string{"serve", "--data", n.Data, "--http", address, "--webrtc-port", strconv.Itoa(media)}, spec.Args...)
 	return n, n.Restart(ctx)
 }
