@@ -22,6 +22,10 @@ const (
 	// is missing beside them counts as missing. After a stall of the network or
 	// of this machine both come in one burst, and not in step.
 	burstTime = 200 * time.Millisecond
+
+	// outOfStep is how far ahead of the sound pictures of the same instant may
+	// come, so that nothing is missing yet when both stop.
+	outOfStep = 100 * time.Millisecond
 )
 
 // silences are full-band CELT frames of mono silence, longest first. A
@@ -86,7 +90,7 @@ func (c *capture) fillMutes(now time.Time) {
 	var others time.Duration
 	for _, t := range c.tracks {
 		if t.format.Media != reelvault.Audio {
-			others = max(others, t.end)
+			others = max(others, t.end-t.interval-outOfStep)
 		}
 	}
 	upTo := min(c.settled(others, now), c.timeline.Now(now)-fillBehind)
@@ -101,17 +105,17 @@ func (c *capture) fillMutes(now time.Time) {
 	}
 }
 
-// sight is where the pictures ended at some instant.
+// sight is how far the pictures were at some instant.
 type sight struct {
-	end time.Duration
-	at  time.Time
+	pictures time.Duration
+	at       time.Time
 }
 
-// settled gives where the pictures, which end here now, ended at least
+// settled gives how far the pictures, which are here now, were at least
 // burstTime ago.
-func (c *capture) settled(end time.Duration, now time.Time) time.Duration {
+func (c *capture) settled(pictures time.Duration, now time.Time) time.Duration {
 	if now.Sub(c.sights[1].at) >= burstTime {
-		c.sights[0], c.sights[1] = c.sights[1], sight{end, now}
+		c.sights[0], c.sights[1] = c.sights[1], sight{pictures, now}
 	}
-	return c.sights[0].end
+	return c.sights[0].pictures
 }
