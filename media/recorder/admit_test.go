@@ -1,7 +1,6 @@
 package recorder_test
 
 import (
-	"syscall"
 	"testing"
 
 	"github.com/reelvault/reelvault"
@@ -31,7 +30,7 @@ func TestAdmit(t *testing.T) {
 		"session has ended":  {change: func(l *ledger) { l.status = reelvault.StatusClosed }, want: reelvault.Conflict},
 		"disk nearly full":   {disk: full{}, want: reelvault.StorageFull},
 		"disk is read-only":  {disk: readOnly{}, want: reelvault.StorageFull},
-		"disk can't written": {disk: &disk{fail: failing("write", syscall.EIO)}, want: reelvault.StorageFull},
+		"disk can't written": {disk: &disk{fail: failing("write")}, want: reelvault.StorageFull},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
@@ -57,8 +56,13 @@ func TestAdmit(t *testing.T) {
 // A recorder that drains takes nobody.
 func TestAdmitWhileDraining(t *testing.T) {
 	bubble(t, func(r *rig) {
-		if err := r.Drain(r.t.Context()); err != nil {
-			r.t.Fatal(err)
+		r.ledger.onSession = func() {
+			if err := r.Drain(r.t.Context()); err != nil {
+				r.t.Error(err)
+			}
+		}
+		if _, err := r.Open(r.t.Context(), guest); reelvault.KindOf(err) != reelvault.Unavailable {
+			r.t.Errorf("open, with a drain on the way: got %v, want unavailable", err)
 		}
 		if err := r.Admit(r.t.Context(), guest); reelvault.KindOf(err) != reelvault.Unavailable {
 			r.t.Errorf("admit: got %v, want unavailable", err)

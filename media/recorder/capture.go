@@ -218,7 +218,6 @@ func (c *capture) resume() {
 	c.drain()
 	for _, t := range c.tracks {
 		t.discard()
-		t.asked = time.Time{}
 		t.askKeyframe(time.Now())
 	}
 }

@@ -68,10 +68,10 @@ func (f *diskFile) Sync() error {
 }
 
 // failing fails one kind of call.
-func failing(which string, err error) func(string) error {
+func failing(which string) func(string) error {
 	return func(op string) error {
 		if op == which {
-			return err
+			return syscall.EIO
 		}
 		return nil
 	}
@@ -81,8 +81,8 @@ func failing(which string, err error) func(string) error {
 // up, what it holds is kept, and capture goes on in another.
 func TestDiskFails(t *testing.T) {
 	for name, fault := range map[string]func(string) error{
-		"a write fails": failing("write", syscall.EIO),
-		"a sync fails":  failing("sync", syscall.EIO),
+		"a write fails": failing("write"),
+		"a sync fails":  failing("sync"),
 		"the disk is full": func(op string) error {
 			if op == "sync" {
 				return nil
@@ -96,7 +96,11 @@ func TestDiskFails(t *testing.T) {
 				p := r.camera(guest, testmedia.SendSpec{Length: 40 * time.Second})
 				p.until(15 * time.Second)
 				d.setFail(fault)
+				asked := p.asked
 				p.until(20 * time.Second)
+				if p.asked < asked+4 {
+					r.t.Errorf("keyframes asked for while the disk failed: %d, want it again and again", p.asked-asked)
+				}
 				d.setFail(nil)
 				p.until(40 * time.Second)
 				p.capture.Close(nil)
@@ -116,11 +120,54 @@ func TestDiskFails(t *testing.T) {
 				t.Errorf("last file: from %v for %v, want it to begin soon after the fault", last.Offset, last.Duration)
 			}
 			for _, track := range all[0].Tracks {
-				if track.FileID == files[0].ID && len(gaps(track, reelvault.GapDisk)) == 0 {
-					t.Errorf("%s: gaps %+v, want one of cause disk", track.Media, track.Gaps)
+				if causes := gaps(track, reelvault.GapDisk); len(causes) == 0 || len(causes) != len(track.Gaps) {
+					t.Errorf("%s: gaps %+v, want them all of cause disk", track.Media, track.Gaps)
 				}
 			}
 		})
+	}
+}
+
+// A disk that is gone for long is not hammered, and found again soon.
+func TestDiskFailsForLong(t *testing.T) {
+	d := &disk{}
+	all, path := bubble(t, func(r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 100 * time.Second})
+		p.until(15 * time.Second)
+		d.setFail(failing("write"))
+		p.until(75 * time.Second)
+		d.setFail(nil)
+		p.until(100 * time.Second)
+		p.capture.Close(nil)
+		if got := r.Stats().Abandoned; got < 5 || got > 12 {
+			r.t.Errorf("files given up in a minute: got %d, want 5 to 12", got)
+		}
+	}, d)
+	wantPlayable(t, all[0], path)
+	if last := all[0].Files[len(all[0].Files)-1]; last.Offset > 86*time.Second || last.Duration < 14*time.Second {
+		t.Errorf("last file: from %v for %v, want it to begin within 11 s", last.Offset, last.Duration)
+	}
+}
+
+// Where pictures are far behind the sound, those from before a new file's zero
+// are dropped, and the file lives.
+func TestDiskFailsWithLatePictures(t *testing.T) {
+	d := &disk{}
+	all, path := bubble(t, func(r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 30 * time.Second, VideoSkew: 2 * time.Second})
+		p.until(15 * time.Second)
+		d.setFail(failing("sync"))
+		p.until(16*time.Second + 500*time.Millisecond)
+		d.setFail(nil)
+		p.until(30 * time.Second)
+		p.capture.Close(nil)
+		if got := r.Stats().Abandoned; got != 1 {
+			r.t.Errorf("files given up: got %d, want the one whose sync failed", got)
+		}
+	}, d)
+	wantPlayable(t, all[0], path)
+	if len(all[0].Files) != 2 || len(all[0].Tracks) != 4 {
+		t.Errorf("got %d files and %d tracks, want 2 and 4", len(all[0].Files), len(all[0].Tracks))
 	}
 }
 

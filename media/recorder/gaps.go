@@ -81,7 +81,7 @@ func (c *capture) endGaps(now time.Time) {
 		case paused:
 			pause.Start, pause.End = t.end, max(c.timeline.Now(now), t.end)
 			t.closeGap(pause)
-		case t.gated && t.started && end > t.end+joinGaps:
+		case (t.gated || t.depacket.NeedKeyframe()) && t.started && end > t.end+joinGaps:
 			t.gapBefore(true, t.end, end)
 		}
 	}

@@ -15,6 +15,7 @@ type ledger struct {
 	recordings map[string]reelvault.Recording
 	timings    map[string]reelvault.Timing // by file
 	failure    error                       // of every change
+	onSession  func()                      // called when a session is looked up
 	status     reelvault.SessionStatus
 	features   reelvault.Features
 }
@@ -38,6 +39,9 @@ func (l *ledger) Tenant(_ context.Context, id string) (reelvault.Tenant, error) 
 }
 
 func (l *ledger) Session(_ context.Context, tenantID, id string) (reelvault.Session, error) {
+	if l.onSession != nil {
+		l.onSession()
+	}
 	return reelvault.Session{ID: id, TenantID: tenantID, Status: l.status}, nil
 }
 
@@ -84,7 +88,9 @@ func (l *ledger) all() []reelvault.Recording {
 	for _, r := range l.recordings {
 		all = append(all, copied(r))
 	}
-	slices.SortFunc(all, func(a, b reelvault.Recording) int { return a.StartedAt.Compare(b.StartedAt) })
+	slices.SortFunc(all, func(a, b reelvault.Recording) int {
+		return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.ID, b.ID))
+	})
 	return all
 }
 

@@ -1,7 +1,9 @@
 package recorder_test
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,15 +116,18 @@ func TestWhoSharesARecording(t *testing.T) {
 // watched, and is not recorded until it connects anew.
 func TestStop(t *testing.T) {
 	all, path := bubble(t, func(r *rig) {
-		p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
+		p := r.camera(guest, testmedia.SendSpec{Length: 30 * time.Second})
 		p.until(5 * time.Second)
 		rec, err := r.Stop(r.t.Context(), "t", r.only().ID)
 		if err != nil || rec.State != reelvault.RecordingReady || !rec.Files[0].Sealed {
 			r.t.Errorf("stop: got %+v, %v, want it ready and sealed", rec, err)
 		}
 		rest := len(p.pending)
-		if forwarded := p.until(10 * time.Second); forwarded < rest*9/10 {
+		if forwarded := p.until(30 * time.Second); forwarded < rest*9/10 {
 			r.t.Errorf("after the stop: %d of %d packets forwarded", forwarded, rest)
+		}
+		if got := r.Stats().Overloads; got != 0 {
+			r.t.Errorf("after the stop: %d packets count as overload", got)
 		}
 		p.capture.Close(nil)
 		if _, err := r.Stop(r.t.Context(), "t", rec.ID); reelvault.KindOf(err) != reelvault.Conflict {
@@ -235,5 +240,54 @@ func TestLateCodec(t *testing.T) {
 	}
 	if end := before.Offset + before.Duration; after.Offset != end {
 		t.Errorf("sound: goes on at %v in the second file, want %v", after.Offset, end)
+	}
+}
+
+func TestTooManyTracks(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.publish(guest, nil)
+		format := media.Format{Media: reelvault.Audio, Codec: reelvault.Opus, ClockRate: 48000, Channels: 2}
+		for range 8 {
+			if _, err := p.capture.AddTrack(format, nil); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		if _, err := p.capture.AddTrack(format, nil); reelvault.KindOf(err) != reelvault.Invalid {
+			r.t.Errorf("ninth track: got %v, want it invalid", err)
+		}
+		p.capture.Close(nil)
+		if _, err := p.capture.AddTrack(format, nil); reelvault.KindOf(err) != reelvault.Unavailable {
+			r.t.Errorf("after the end: got %v, want it unavailable", err)
+		}
+	})
+}
+
+// Sound that comes so late that silence stands in its place is dropped, and
+// shifts nothing that comes after it.
+func TestHeldSound(t *testing.T) {
+	all, path := bubble(t, func(r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 30 * time.Second})
+		const held = 12 * time.Second
+		for i := range p.pending {
+			if s := &p.pending[i]; s.Stream == testmedia.AudioStream && s.At > 10*time.Second && s.At < held {
+				s.At = held
+			}
+		}
+		slices.SortStableFunc(p.pending, func(a, b testmedia.Sent) int { return cmp.Compare(a.At, b.At) })
+		p.until(11900 * time.Millisecond)
+		if got := r.Stats().SilenceFrames; got < 50 {
+			r.t.Errorf("while no sound comes: %d frames of silence, want those of a second", got)
+		}
+		p.until(30 * time.Second)
+		p.capture.Close(nil)
+	})
+	wantPlayable(t, all[0], path)
+	events, err := testmedia.Measure(t.Context(), spoolPath(t, path, all[0].Files[0].ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	offsets, _ := events.Pairs()
+	if max := testmedia.Percentile(offsets, 100); len(offsets) < 27 || max > syncLimit {
+		t.Errorf("offsets: got %d pairs with at most %v between them", len(offsets), max)
 	}
 }

@@ -41,7 +41,7 @@ func wantContinued(t *testing.T, rec reelvault.Recording, files int) {
 func TestRolloverByTime(t *testing.T) {
 	t.Parallel()
 	slow := slowCamera
-	slow.FPS, slow.KeyEvery = 1, 5*time.Second
+	slow.FPS, slow.KeyEvery, slow.Duration = 1, 7*time.Second, 21*time.Second
 	clip := encode(t, slow)
 	sent, err := testmedia.Send(clip, testmedia.SendSpec{Length: 4*time.Hour + time.Minute, ReportEvery: 5 * time.Second})
 	if err != nil {
