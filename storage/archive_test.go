@@ -3,6 +3,7 @@ package storage_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/reelvault/reelvault"
@@ -177,6 +178,8 @@ func TestArchiveRefusesOtherBytes(t *testing.T) {
 	b, dir := openDisk(t)
 	short := r.file(t, storagetest.Bytes(1, 5000), true)
 	r.spool.write(t, short.ID, storagetest.Bytes(1, 4999))
+	long := r.file(t, storagetest.Bytes(1, 5000), true)
+	r.spool.write(t, long.ID, storagetest.Bytes(1, 5001))
 	gone := r.file(t, storagetest.Bytes(2, 5000), true)
 	must(t, r.spool.Remove(gone.ID))
 	<-r.spool.removed
@@ -184,15 +187,15 @@ func TestArchiveRefusesOtherBytes(t *testing.T) {
 	a := r.archive(b)
 	run(t, a)
 	r.awaitRemoved(t, a, 1)
-	awaitStats(t, a, "tried", func(s storage.ArchiveStats) bool { return s.Retries >= 4 })
+	awaitStats(t, a, "tried", func(s storage.ArchiveStats) bool { return s.Retries >= 6 })
 	expectOnlyObjects(t, dir, good.Key)
-	for _, f := range []reelvault.File{short, gone} {
+	for _, f := range []reelvault.File{short, long, gone} {
 		if row := r.row(t, f); row.Durability != reelvault.Spooled {
 			t.Errorf("file is %s, want spooled", row.Durability)
 		}
 	}
-	if left, _ := r.spool.Left(); len(left) != 1 || left[0] != short.ID {
-		t.Errorf("the spool has %v, want %s", left, short.ID)
+	if left, _ := r.spool.Left(); !slices.Equal(left, []string{short.ID, long.ID}) {
+		t.Errorf("the spool has %v, want %s and %s", left, short.ID, long.ID)
 	}
 	if err := a.Healthy(); err != nil {
 		t.Errorf("Healthy: %v, but the store is", err)
