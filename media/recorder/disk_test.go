@@ -167,7 +167,12 @@ func TestDiskFailsWithLatePictures(t *testing.T) {
 	}, d)
 	wantPlayable(t, all[0], path)
 	if len(all[0].Files) != 2 || len(all[0].Tracks) != 4 {
-		t.Errorf("got %d files and %d tracks, want 2 and 4", len(all[0].Files), len(all[0].Tracks))
+		t.Fatalf("got %d files and %d tracks, want 2 and 4", len(all[0].Files), len(all[0].Tracks))
+	}
+	for _, track := range all[0].Tracks {
+		if second := all[0].Files[1]; track.FileID == second.ID && track.Offset < second.Offset {
+			t.Errorf("%s: begins at %v, before its file at %v", track.Media, track.Offset, second.Offset)
+		}
 	}
 }
 
