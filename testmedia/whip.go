@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/pion/interceptor"
@@ -35,7 +34,7 @@ type Peer struct {
 	pc       *pion.PeerConnection
 	target   Target
 	location string
-	tracks   map[Stream]*boundTrack
+	tracks   map[Stream]*pion.TrackLocalStaticRTP
 	ssrcs    map[Stream]uint32
 
 	reportsLater uint64 // NTP, as in reports
@@ -52,7 +51,7 @@ func Publish(ctx context.Context, target Target, c *Clip) (*Peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make connection: %w", err)
 	}
-	p := &Peer{pc: pc, target: target, tracks: map[Stream]*boundTrack{}, ssrcs: map[Stream]uint32{}}
+	p := &Peer{pc: pc, target: target, tracks: map[Stream]*pion.TrackLocalStaticRTP{}, ssrcs: map[Stream]uint32{}}
 	if err := p.connect(ctx, c); err != nil {
 		return nil, errors.Join(err, pc.Close())
 	}
@@ -87,11 +86,10 @@ func senderAPI(target Target) (*pion.API, error) {
 func (p *Peer) connect(ctx context.Context, c *Clip) error {
 	for stream, f := range c.Formats() {
 		capability := pion.RTPCodecCapability{MimeType: mimeTypes[f.Codec], ClockRate: f.ClockRate, Channels: uint16(f.Channels)}
-		inner, err := pion.NewTrackLocalStaticRTP(capability, fmt.Sprint("track", stream), "publisher")
+		track, err := pion.NewTrackLocalStaticRTP(capability, fmt.Sprint("track", stream), "publisher")
 		if err != nil {
 			return fmt.Errorf("make track: %w", err)
 		}
-		track := &boundTrack{TrackLocalStaticRTP: inner, bound: make(chan struct{})}
 		sender, err := p.pc.AddTrack(track)
 		if err != nil {
 			return fmt.Errorf("add track: %w", err)
@@ -114,42 +112,29 @@ func (p *Peer) connect(ctx context.Context, c *Clip) error {
 	if err := p.negotiate(ctx); err != nil {
 		return err
 	}
-	for _, done := range append([]<-chan struct{}{connected}, p.bound()...) {
+	select {
+	case <-connected:
+		return p.awaitKeys(ctx)
+	case <-failed:
+		return errors.New("the connection failed")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// awaitKeys waits until packets can be encrypted, which is a moment after the
+// connection stands: what is written before goes nowhere, without an error.
+func (p *Peer) awaitKeys(ctx context.Context) error {
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for p.pc.WriteRTCP([]rtcp.Packet{&rtcp.ReceiverReport{}}) != nil {
 		select {
-		case <-done:
-		case <-failed:
-			return errors.New("the connection failed")
+		case <-poll.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	return nil
-}
-
-// bound gives what is closed when the tracks can send.
-func (p *Peer) bound() []<-chan struct{} {
-	var all []<-chan struct{}
-	for _, t := range p.tracks {
-		all = append(all, t.bound)
-	}
-	return all
-}
-
-// boundTrack tells when it can send. That is some time after the connection
-// stands; what is written before goes nowhere, without an error.
-type boundTrack struct {
-	*pion.TrackLocalStaticRTP
-	once  sync.Once
-	bound chan struct{}
-}
-
-// Bind implements pion.TrackLocal.
-func (b *boundTrack) Bind(c pion.TrackLocalContext) (pion.RTPCodecParameters, error) {
-	parameters, err := b.TrackLocalStaticRTP.Bind(c)
-	if err == nil {
-		b.once.Do(func() { close(b.bound) })
-	}
-	return parameters, err
 }
 
 var mimeTypes = map[reelvault.Codec]string{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -63,6 +64,39 @@ func TestTerminate(t *testing.T) {
 	if all, err := n.Recordings(t.Context(), late.ID); err != nil || len(all) > 0 {
 		t.Errorf("what was refused has the recordings %+v, %v", all, err)
 	}
+}
+
+// A store that takes requests and never answers holds up neither the end of
+// the program nor its next start.
+func TestTerminateWhileStoreHangs(t *testing.T) {
+	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { must(t, silent.Close()) })
+	n := start(t, node.Spec{
+		Args: []string{"--s3-endpoint", "http://" + silent.Addr().String(), "--s3-bucket", "recordings"},
+		Env:  []string{"REELVAULT_S3_ACCESS_KEY=a", "REELVAULT_S3_SECRET_KEY=b"},
+	})
+	s, err := n.NewSession(t.Context())
+	must(t, err)
+	p := publish(t, n, s.ID, "anna", vp8)
+	awaitConnected(t, []*publisher{p})
+	must(t, wait(t.Context(), time.Second))
+
+	asked := time.Now()
+	must(t, n.Terminate())
+	ctx, cancel := context.WithTimeout(t.Context(), drained)
+	defer cancel()
+	if err = n.Wait(ctx); err != nil {
+		t.Errorf("the program ended with %v", err)
+	}
+	p.stop()
+	must(t, n.Restart(t.Context()))
+	all, err := n.Recordings(t.Context(), s.ID)
+	must(t, err)
+	if len(all) != 1 || all[0].State != string(reelvault.RecordingReady) || all[0].Durability != string(reelvault.Spooled) {
+		t.Fatalf("%+v, want one recording that is ready and spooled", all)
+	}
+	p.expectHolds(t, n, all[0], window{until: asked.Add(-travel)})
 }
 
 // expectSealed finds a publisher's recording whole up to the moment the program
