@@ -53,8 +53,9 @@ type answer struct {
 	body   string
 }
 
-// ask sends a request. header holds names and values in turn.
-func (c *client) ask(ctx context.Context, method, path, body string, header ...string) (answer, error) {
+// ask sends a request, as in "GET /path". header holds names and values in turn.
+func (c *client) ask(ctx context.Context, what, body string, header ...string) (answer, error) {
+	method, path, _ := strings.Cut(what, " ")
 	request, err := http.NewRequestWithContext(ctx, method, c.node.Base+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
@@ -73,14 +74,14 @@ func (c *client) ask(ctx context.Context, method, path, body string, header ...s
 }
 
 // want sends a request whose answer must have a status.
-func (c *client) want(t *testing.T, status int, method, path, body string, header ...string) answer {
+func (c *client) want(t *testing.T, status int, what, body string, header ...string) answer {
 	t.Helper()
-	a, err := c.ask(t.Context(), method, path, body, header...)
+	a, err := c.ask(t.Context(), what, body, header...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if a.status != status {
-		t.Errorf("%s %s: got %d %s, want %d", method, path, a.status, a.body, status)
+		t.Errorf("%s: got %d %s, want %d", what, a.status, a.body, status)
 	}
 	return a
 }
@@ -98,8 +99,7 @@ func newOffer(t *testing.T) string {
 	}
 	defer pc.Close() //nolint:errcheck // it never connects
 	for _, kind := range []pion.RTPCodecType{pion.RTPCodecTypeAudio, pion.RTPCodecTypeVideo} {
-		_, err := pc.AddTransceiverFromKind(kind, pion.RTPTransceiverInit{Direction: pion.RTPTransceiverDirectionSendonly})
-		if err != nil {
+		if _, err = pc.AddTransceiverFromKind(kind, pion.RTPTransceiverInit{Direction: pion.RTPTransceiverDirectionSendonly}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,7 +124,7 @@ func flood(t *testing.T, n *node.Node) {
 		c := newClient(t, n, "127.0.0.2")
 		group.Go(func() {
 			for range offers / workers {
-				a, err := c.ask(t.Context(), http.MethodPost, path, offer, "Content-Type", sdpType)
+				a, err := c.ask(t.Context(), "POST "+path, offer, "Content-Type", sdpType)
 				if err != nil {
 					t.Errorf("offer: %v", err)
 					return
@@ -159,9 +159,9 @@ func brokenOffers(offer string) (broken, damaged []string) {
 	lines := strings.SplitAfter(offer, "\r\n")
 	broken = []string{
 		"", "\r\n", "v=0", "not an offer", strings.Repeat("\x00", 1000), strings.Repeat("m=", 10_000),
-		strings.Replace(offer, "a=fingerprint:", "a=nothing:", -1),
-		strings.Replace(offer, "a=ice-pwd:", "a=nothing:", -1),
-		strings.Replace(offer, "UDP/TLS/RTP/SAVPF", "RTP/AVP", -1),
+		strings.ReplaceAll(offer, "a=fingerprint:", "a=nothing:"),
+		strings.ReplaceAll(offer, "a=ice-pwd:", "a=nothing:"),
+		strings.ReplaceAll(offer, "UDP/TLS/RTP/SAVPF", "RTP/AVP"),
 		strings.Replace(offer, "m=audio 9", "m=audio 99999999999999999999", 1),
 		lines[0] + strings.Repeat("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", 1000),
 		"{\"type\":\"offer\",\"sdp\":\"\"}", "\xff\xfe\xfd" + offer[:100],
@@ -186,7 +186,7 @@ func malformedOffers(t *testing.T, n *node.Node) {
 	broken, damaged := brokenOffers(newOffer(t))
 	c := newClient(t, n, "127.0.0.3")
 	for _, offer := range broken {
-		a, err := c.ask(t.Context(), http.MethodPost, path, offer, "Content-Type", sdpType)
+		a, err := c.ask(t.Context(), "POST "+path, offer, "Content-Type", sdpType)
 		if err != nil || (a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity) {
 			t.Errorf("offer %.60q: got %d %s, %v, want 400 or 422", offer, a.status, a.body, err)
 		}
@@ -196,14 +196,14 @@ func malformedOffers(t *testing.T, n *node.Node) {
 		if i%100 == 0 {
 			c = newClient(t, n, fmt.Sprint("127.0.0.", 10+i/100)) // within the limits of one address
 		}
-		a, err := c.ask(t.Context(), http.MethodPost, path, offer, "Content-Type", sdpType)
+		a, err := c.ask(t.Context(), "POST "+path, offer, "Content-Type", sdpType)
 		if err != nil {
 			t.Fatal(err)
 		}
 		switch a.status {
 		case http.StatusCreated: // the damage was where it does not matter
 			taken++
-			c.want(t, http.StatusOK, http.MethodDelete, a.header.Get("Location"), "")
+			c.want(t, http.StatusOK, "DELETE "+a.header.Get("Location"), "")
 		case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		default:
 			t.Errorf("damaged offer %q: got %d %s", offer, a.status, a.body)
@@ -215,7 +215,7 @@ func malformedOffers(t *testing.T, n *node.Node) {
 func malformedFragments(t *testing.T, n *node.Node) {
 	t.Helper()
 	c := newClient(t, n, "127.0.0.4")
-	made := c.want(t, http.StatusCreated, http.MethodPost, whipPath(newSession(t, n)), newOffer(t), "Content-Type", sdpType)
+	made := c.want(t, http.StatusCreated, "POST "+whipPath(newSession(t, n)), newOffer(t), "Content-Type", sdpType)
 	location, etag := made.header.Get("Location"), made.header.Get("ETag")
 	fragments := []string{
 		"", "\r\n", "not a fragment", "a=ice-ufrag:", "a=ice-ufrag:x\r\na=ice-pwd:y\r\n", strings.Repeat("\x00", 1000),
@@ -234,7 +234,7 @@ func malformedFragments(t *testing.T, n *node.Node) {
 	}
 	for _, f := range fragments {
 		for _, match := range []string{etag, "*", `"stale"`} {
-			a, err := c.ask(t.Context(), http.MethodPatch, location, f, "Content-Type", fragmentType, "If-Match", match)
+			a, err := c.ask(t.Context(), "PATCH "+location, f, "Content-Type", fragmentType, "If-Match", match)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -243,10 +243,10 @@ func malformedFragments(t *testing.T, n *node.Node) {
 			}
 		}
 	}
-	c.want(t, http.StatusPreconditionRequired, http.MethodPatch, location, "a=mid:0", "Content-Type", fragmentType)
-	c.want(t, http.StatusUnsupportedMediaType, http.MethodPatch, location, "a=mid:0", "Content-Type", sdpType, "If-Match", etag)
-	c.want(t, http.StatusOK, http.MethodDelete, location, "")
-	c.want(t, http.StatusNotFound, http.MethodDelete, location, "")
+	c.want(t, http.StatusPreconditionRequired, "PATCH "+location, "a=mid:0", "Content-Type", fragmentType)
+	c.want(t, http.StatusUnsupportedMediaType, "PATCH "+location, "a=mid:0", "Content-Type", sdpType, "If-Match", etag)
+	c.want(t, http.StatusOK, "DELETE "+location, "")
+	c.want(t, http.StatusNotFound, "DELETE "+location, "")
 }
 
 func oversized(t *testing.T, n *node.Node) {
@@ -255,10 +255,10 @@ func oversized(t *testing.T, n *node.Node) {
 	session := newSession(t, n)
 	for _, size := range []int{65 << 10, 8 << 20} {
 		offer := newOffer(t) + strings.Repeat("a=candidate:1 1 udp 1 127.0.0.1 1 typ host\r\n", size/44)
-		c.want(t, http.StatusRequestEntityTooLarge, http.MethodPost, whipPath(session), offer, "Content-Type", sdpType)
-		c.want(t, http.StatusRequestEntityTooLarge, http.MethodPatch, "/api/v1/sessions/"+session+"/whip/x",
+		c.want(t, http.StatusRequestEntityTooLarge, "POST "+whipPath(session), offer, "Content-Type", sdpType)
+		c.want(t, http.StatusRequestEntityTooLarge, "PATCH /api/v1/sessions/"+session+"/whip/x",
 			strings.Repeat("a", size), "Content-Type", fragmentType, "If-Match", "*")
-		c.want(t, http.StatusRequestEntityTooLarge, http.MethodPost, "/api/v1/sessions",
+		c.want(t, http.StatusRequestEntityTooLarge, "POST /api/v1/sessions",
 			`{"name":"`+strings.Repeat("n", size)+`"}`, "Content-Type", "application/json")
 	}
 }
@@ -269,15 +269,15 @@ func unknownIDs(t *testing.T, n *node.Node) {
 	known := newSession(t, n)
 	for _, id := range []string{"0190b5a0-0000-7000-8000-000000000000", "nobody", "%00", "..%2f..", strings.Repeat("9", 2000)} {
 		session := "/api/v1/sessions/" + id
-		c.want(t, http.StatusNotFound, http.MethodGet, session, "")
-		c.want(t, http.StatusNotFound, http.MethodGet, session+"/recordings", "")
-		c.want(t, http.StatusNotFound, http.MethodPost, session+"/end", "")
-		c.want(t, http.StatusNotFound, http.MethodPost, whipPath(id), newOffer(t), "Content-Type", sdpType)
-		c.want(t, http.StatusNotFound, http.MethodPatch, "/api/v1/sessions/"+known+"/whip/"+id, "a=mid:0",
+		c.want(t, http.StatusNotFound, "GET "+session, "")
+		c.want(t, http.StatusNotFound, "GET "+session+"/recordings", "")
+		c.want(t, http.StatusNotFound, "POST "+session+"/end", "")
+		c.want(t, http.StatusNotFound, "POST "+whipPath(id), newOffer(t), "Content-Type", sdpType)
+		c.want(t, http.StatusNotFound, "PATCH /api/v1/sessions/"+known+"/whip/"+id, "a=mid:0",
 			"Content-Type", fragmentType, "If-Match", "*")
-		c.want(t, http.StatusNotFound, http.MethodDelete, "/api/v1/sessions/"+known+"/whip/"+id, "")
-		c.want(t, http.StatusNotFound, http.MethodGet, "/api/v1/recordings/"+id, "")
-		c.want(t, http.StatusNotFound, http.MethodGet, "/media/"+id+"/"+id+".webm", "")
+		c.want(t, http.StatusNotFound, "DELETE /api/v1/sessions/"+known+"/whip/"+id, "")
+		c.want(t, http.StatusNotFound, "GET /api/v1/recordings/"+id, "")
+		c.want(t, http.StatusNotFound, "GET /media/"+id+"/"+id+".webm", "")
 	}
 }
 
@@ -287,20 +287,20 @@ func badTickets(t *testing.T, n *node.Node) {
 	c := newClient(t, n, "127.0.0.7")
 	session, other, offer := newSession(t, n), newSession(t, n), newOffer(t)
 	c.token = ticket(t, n, other, `{"purpose":"publish","participant":"stranger"}`)
-	c.want(t, http.StatusNotFound, http.MethodPost, whipPath(session), offer, "Content-Type", sdpType) // as if it were not there
-	c.want(t, http.StatusForbidden, http.MethodPost, "/api/v1/sessions/"+other+"/whip?participant=healthy", offer, "Content-Type", sdpType)
-	c.want(t, http.StatusForbidden, http.MethodPost, "/api/v1/sessions/"+other+"/end", "")
+	c.want(t, http.StatusNotFound, "POST "+whipPath(session), offer, "Content-Type", sdpType) // as if it were not there
+	c.want(t, http.StatusForbidden, "POST /api/v1/sessions/"+other+"/whip?participant=healthy", offer, "Content-Type", sdpType)
+	c.want(t, http.StatusForbidden, "POST /api/v1/sessions/"+other+"/end", "")
 	c.token = ticket(t, n, session, `{"purpose":"watch"}`)
-	c.want(t, http.StatusForbidden, http.MethodPost, whipPath(session), offer, "Content-Type", sdpType)
+	c.want(t, http.StatusForbidden, "POST "+whipPath(session), offer, "Content-Type", sdpType)
 	c.token += "x"
-	c.want(t, http.StatusUnauthorized, http.MethodPost, whipPath(session), offer, "Content-Type", sdpType)
+	c.want(t, http.StatusUnauthorized, "POST "+whipPath(session), offer, "Content-Type", sdpType)
 
 	c.token = ticket(t, n, session, `{"purpose":"publish","participant":"stranger","lifeSeconds":1}`)
-	made := c.want(t, http.StatusCreated, http.MethodPost, whipPath(session), offer, "Content-Type", sdpType)
+	made := c.want(t, http.StatusCreated, "POST "+whipPath(session), offer, "Content-Type", sdpType)
 	location := made.header.Get("Location")
 	ctx := within(t, 10*time.Second)
 	for {
-		a, err := c.ask(ctx, http.MethodPatch, location, "", "Content-Type", fragmentType, "If-Match", `"stale"`)
+		a, err := c.ask(ctx, "PATCH "+location, "", "Content-Type", fragmentType, "If-Match", `"stale"`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,8 +309,8 @@ func badTickets(t *testing.T, n *node.Node) {
 		}
 		<-time.After(20 * time.Millisecond)
 	}
-	c.want(t, http.StatusUnauthorized, http.MethodPost, whipPath(session), offer, "Content-Type", sdpType)
-	c.want(t, http.StatusUnauthorized, http.MethodDelete, location, "")
+	c.want(t, http.StatusUnauthorized, "POST "+whipPath(session), offer, "Content-Type", sdpType)
+	c.want(t, http.StatusUnauthorized, "DELETE "+location, "")
 }
 
 // ticket gives the secret of a new ticket.

@@ -187,7 +187,7 @@ func foreignRTP(t *testing.T, n *node.Node) {
 			t.Errorf("%s: was hung up on: %t, want %t", abuse.name, hungUp, abuse.hungUp)
 		}
 		if !hungUp {
-			newClient(t, n, "127.0.0.8").want(t, http.StatusOK, http.MethodDelete, location, "")
+			newClient(t, n, "127.0.0.8").want(t, http.StatusOK, "DELETE "+location, "")
 		}
 		if err := n.EndSession(t.Context(), session); err != nil {
 			t.Fatal(err)
@@ -273,9 +273,9 @@ func connectRaw(t *testing.T, n *node.Node, session string, tracks ...*rawTrack)
 	}
 	t.Cleanup(func() { pc.Close() }) //nolint:errcheck // the node has ended by then
 	for _, track := range tracks {
-		sender, err := pc.AddTrack(track)
-		if err != nil {
-			t.Fatal(err)
+		sender, failed := pc.AddTrack(track)
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		go io.Copy(io.Discard, senderReader{sender}) //nolint:errcheck // until the connection ends
 	}
@@ -294,7 +294,7 @@ func connectRaw(t *testing.T, n *node.Node, session string, tracks ...*rawTrack)
 		t.Fatal(err)
 	}
 	<-gathered
-	a := newClient(t, n, "127.0.0.9").want(t, http.StatusCreated, http.MethodPost, whipPath(session), pc.LocalDescription().SDP, "Content-Type", sdpType)
+	a := newClient(t, n, "127.0.0.9").want(t, http.StatusCreated, "POST "+whipPath(session), pc.LocalDescription().SDP, "Content-Type", sdpType)
 	if err := pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: a.body}); err != nil {
 		t.Fatal(err)
 	}

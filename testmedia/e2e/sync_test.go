@@ -75,9 +75,9 @@ func preparePublisher(t *testing.T, n *node.Node, c wireCase) (session string, s
 	session = newSession(t, n)
 	peer := publish(t, testmedia.Target{URL: n.WHIP(session, "guest"), Token: node.Token, Loss: c.loss}, clip)
 	return session, func() {
-		packets, late, err := peer.Send(t.Context(), all)
+		packets, late, failed := peer.Send(t.Context(), all)
 		t.Logf("%s: %d packets, at most %v late", c.name, packets, late)
-		if err := errors.Join(err, peer.Close(t.Context()), n.EndSession(t.Context(), session)); err != nil {
+		if err := errors.Join(failed, peer.Close(t.Context()), n.EndSession(t.Context(), session)); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
