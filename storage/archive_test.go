@@ -94,6 +94,9 @@ func TestArchiveCut(t *testing.T) {
 			r.awaitRemoved(t, a, 1)
 			r.expectDurable(t, b, f, want)
 			expectOnlyObjects(t, dir, f.Key)
+			if s := a.Stats(); s.Mismatches != 0 || s.Retries != 0 {
+				t.Errorf("%+v, want no second try", s)
+			}
 		})
 	}
 }
