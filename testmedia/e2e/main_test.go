@@ -57,7 +57,7 @@ func start(t *testing.T) *node.Node {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
 		defer cancel()
 		if err := errors.Join(n.Terminate(), n.Wait(ctx)); err != nil {
-			t.Errorf("end of the node: %v", errors.Join(err, n.Kill()))
+			t.Errorf("end of the node: %v", errors.Join(err, n.Abort()))
 		}
 		if words := complaint.FindString(n.Log()); words != "" {
 			t.Errorf("the log says: %s", words)

@@ -111,7 +111,8 @@ func checkWire(t *testing.T, c wireCase, rec node.Recording, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := (duration - c.send.Length).Abs(); d > frame {
+	// The goodbye, which takes another way, may overtake the last frames.
+	if d := (duration - c.send.Length).Abs(); d > 3*frame {
 		t.Errorf("duration: got %v, sent %v", duration, c.send.Length)
 	}
 }

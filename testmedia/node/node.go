@@ -121,6 +121,16 @@ func (n *Node) Kill() error {
 	return nil
 }
 
+// Abort ends the process with SIGQUIT and waits for it: its log ends with what
+// each goroutine was doing.
+func (n *Node) Abort() error {
+	if err := n.cmd.Process.Signal(syscall.SIGQUIT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("abort reelvault: %w", err)
+	}
+	n.ended <- <-n.ended
+	return nil
+}
+
 // Terminate asks the process to end with SIGTERM. Wait tells how it did.
 func (n *Node) Terminate() error { return n.cmd.Process.Signal(syscall.SIGTERM) }
 
