@@ -23,6 +23,10 @@ const (
 	// the jitter wait.
 	turnEvery = 40 * time.Millisecond
 
+	// earlyTime is how much before the recording's zero a publisher may have
+	// begun and still be moved there: some turns of a machine that is busy.
+	earlyTime = 500 * time.Millisecond
+
 	// maxTracks bounds the tracks of one publisher: a camera, a microphone,
 	// and a few to spare.
 	maxTracks = 8
@@ -53,9 +57,10 @@ type capture struct {
 	ended     bool      // finish has run
 	retryAt   time.Time // not before this instant is a new file tried again
 	retryWait time.Duration
-	dirty     bool      // a row has changed since the last note
-	sights    [2]sight  // for settled, the older one first
-	timed     time.Time // when the timing was last noted
+	dirty     bool          // a row has changed since the last note
+	sights    [2]sight      // for settled, the older one first
+	nudge     time.Duration // see fits
+	timed     time.Time     // when the timing was last noted
 }
 
 // arrival is one thing a source hands over.
@@ -239,4 +244,17 @@ func (c *capture) open() bool {
 }
 
 // origin gives where the capture's own zero lies on the recording's clock.
-func (c *capture) origin() time.Duration { return c.timeline.Start().Sub(c.recording.zero()) }
+func (c *capture) origin() time.Duration {
+	return c.timeline.Start().Sub(c.recording.zero()) + c.nudge
+}
+
+// fits says whether a frame lies within the recording. Of publishers that
+// begin together, the one whose turn comes first opens the recording, and
+// another may have begun a moment before it: that one is moved to the
+// recording's zero, rather than lose its first keyframe.
+func (c *capture) fits(at time.Duration) bool {
+	if origin := c.origin(); c.first && origin < 0 && origin >= -earlyTime {
+		c.nudge -= origin
+	}
+	return at+c.origin() >= 0
+}

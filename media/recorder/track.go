@@ -135,7 +135,7 @@ func (t *track) frame(f *media.Frame, now time.Time) {
 	if t.gated && !f.Key {
 		return
 	}
-	if !ok || !c.open() || at+c.origin() < 0 || !c.ready(t, f, at, now) {
+	if !ok || !c.open() || !c.fits(at) || !c.ready(t, f, at, now) {
 		t.gated = t.requestKeyframe != nil
 		return
 	}
