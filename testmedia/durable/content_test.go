@@ -176,8 +176,9 @@ func expectFrames(t *testing.T, what string, got []packet, sent []frame, w windo
 			s.sum = silence // what a pause discards is heard as that
 		}
 		if g.key != s.key || s.sum != "" && g.sum != s.sum || apart.Abs() > scatter {
-			t.Errorf("%s: frame %d of %d is key %t at %v, want key %t at %v, same bytes: %t, %v too far from the one before",
-				what, i, len(got), g.key, g.at-got[0].at, s.key, s.at-sent[0].at, g.sum == s.sum, apart)
+			t.Errorf("%s: frame %d of %d is key %t at %v, want key %t at %v, %v too far from the one before; its bytes are those of frame %d",
+				what, i, len(got), g.key, g.at-got[0].at, s.key, s.at-sent[0].at, apart,
+				slices.IndexFunc(sent, func(s frame) bool { return s.sum == g.sum }))
 			return
 		}
 		if !w.never.IsZero() && s.first.After(w.never) {
