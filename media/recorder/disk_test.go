@@ -128,6 +128,39 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
+// However seldom pictures come, a new file begins with one that needs no other.
+func TestDiskFailsBetweenPictures(t *testing.T) {
+	spec := slowCamera
+	spec.FPS, spec.KeyEvery, spec.NoAudio = 1, spec.Duration, true
+	clip := encode(t, spec)
+	d := &disk{}
+	all, path := bubble(t, func(r *rig) {
+		p := r.publish(guest, clip.Formats())
+		sent, err := testmedia.Send(clip, testmedia.SendSpec{Length: 30 * time.Second, NoReports: true})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, s := range sent {
+			s.At *= 4
+			s.Packet.Timestamp *= 4
+			p.pending = append(p.pending, s)
+		}
+		p.until(4300 * time.Millisecond)
+		d.setFail(failing("sync"))
+		p.until(7 * time.Second)
+		d.setFail(nil)
+		p.until(120 * time.Second)
+		p.capture.Close(nil)
+		if got := r.Stats().Abandoned; got != 1 {
+			r.t.Errorf("files given up: got %d, want one, between two pictures", got)
+		}
+	}, d)
+	wantPlayable(t, all[0], path)
+	if files := all[0].Files; len(files) != 2 || !near(files[1].Offset, 80*time.Second, time.Second) {
+		t.Errorf("files: got %+v, want the second to begin with the keyframe at 80 s", files)
+	}
+}
+
 // A disk that is gone for long is not hammered, and found again soon.
 func TestDiskFailsForLong(t *testing.T) {
 	d := &disk{}

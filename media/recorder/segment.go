@@ -236,6 +236,7 @@ func (c *capture) check(err error, now time.Time) {
 	for _, t := range c.tracks {
 		t.lane = nil
 		t.gated = t.requestKeyframe != nil
+		t.missed(reelvault.GapDisk)
 	}
 }
 
