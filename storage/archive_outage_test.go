@@ -177,7 +177,7 @@ func TestArchiveLongOutage(t *testing.T) {
 		a := r.archive(gone)
 		run(t, a)
 		<-time.After(outage)
-		if got := gone.asked.Load(); got < int64(outage/time.Minute) || got > int64(outage/(10*time.Second)) {
+		if got := gone.asked.Load(); got < int64(outage/(30*time.Second)) || got > int64(outage/(10*time.Second)) {
 			t.Errorf("the store was asked %d times in %v", got, outage)
 		}
 		if left, err := r.spool.Left(); err != nil || len(left) != files {
