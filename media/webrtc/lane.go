@@ -176,7 +176,7 @@ func (l *lane) addTrack(format media.Format) {
 	}
 	track, err := l.in.capture.AddTrack(format, request)
 	if err != nil {
-		l.in.conn.server.log.Error("publisher is forwarded but not recorded", "connection", l.in.conn.id,
+		l.in.conn.server.log.Warn("publisher is forwarded but not recorded", "connection", l.in.conn.id,
 			"session", l.in.conn.who.SessionID, "codec", format.Codec, "error", err)
 		track = nil
 	}
