@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,7 +33,35 @@ func (r *Recorder) Recover(ctx context.Context) error {
 			r.config.Log.Error("recover recording", "recording", row.ID, "err", err)
 		}
 	}
+	return r.sweep()
+}
+
+// sweep removes spool files that hold nothing: a crash came before their first
+// byte, and no row leads to them any more.
+func (r *Recorder) sweep() error {
+	left, err := r.config.Spool.Left()
+	if err != nil {
+		return fmt.Errorf("list spool files: %w", err)
+	}
+	for _, id := range left {
+		empty, err := r.empty(id)
+		if err == nil && empty {
+			err = r.config.Spool.Remove(id)
+		}
+		if err != nil {
+			r.config.Log.Error("sweep spool file", "file", id, "err", err)
+		}
+	}
 	return nil
+}
+
+func (r *Recorder) empty(fileID string) (bool, error) {
+	file, err := r.config.Spool.Open(fileID)
+	if err != nil {
+		return false, err
+	}
+	size, err := file.Size()
+	return size == 0, errors.Join(err, file.Close())
 }
 
 func (r *Recorder) recoverOne(ctx context.Context, row reelvault.Recording) error {

@@ -156,7 +156,9 @@ func spooled(n *node.Node) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(n.Data, "spool"))
 	var names []string
 	for _, e := range entries {
-		names = append(names, e.Name())
+		if e.Name() != ".probe" { // what a kill leaves of a look for room; the next look removes it
+			names = append(names, e.Name())
+		}
 	}
 	return names, err
 }
