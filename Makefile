@@ -6,7 +6,7 @@ run: ## build and start on the embedded defaults, in ./data
 test: ## install what the tests need, and run them all
 	testmedia/check
 
-soak: ## the long versions: 200 kills, hours of media
+soak: ## the long versions: 200 kills, store outages of a minute
 	testmedia/check soak
 
 bench: ## figures for BENCHMARKS.md
