@@ -125,7 +125,7 @@ func (c *Config) validateHTTP() error {
 		return &settingError{"trusted-proxies", err}
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
-		return refuse("tls-cert", "needs tls-key, and that it")
+		return refuse("tls-cert", "must be set together with tls-key")
 	}
 	if c.TLSCert != "" {
 		if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
@@ -153,7 +153,7 @@ func (c *Config) validateWebRTC() error {
 		}
 	}
 	if (c.ICEUsername == "") != (c.Secrets.ICECredential == "") {
-		return refuse("ice-username", "needs ice-credential, and that it")
+		return refuse("ice-username", "must be set together with ice-credential")
 	}
 	return nil
 }

@@ -84,15 +84,9 @@ func run(ctx context.Context, args, env []string, out output) error {
 	}
 	switch verb.Command() {
 	case "serve":
-		return s.settled(&c.Serve, func() error {
-			s.warn(ctx, verb.Model, out)
-			return serve(ctx, &c.Serve, out)
-		})
+		return s.settled(verb.Model, &c.Serve, func() error { return serve(ctx, &c.Serve, out) })
 	case "config":
-		return s.settled(&c.Config, func() error {
-			s.warn(ctx, verb.Model, out)
-			return printConfig(verb, s, &c.Config, out)
-		})
+		return s.settled(verb.Model, &c.Config, func() error { return printConfig(verb, s, &c.Config, out) })
 	case "admin reset":
 		return interrupted(ctx, resetAdmin(ctx, &c.Admin.Reset, out))
 	default:

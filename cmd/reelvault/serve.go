@@ -127,8 +127,8 @@ func (c *Config) blobs(ctx context.Context, data string) (storage.Blobs, error) 
 	})
 }
 
-// welcome makes what a first start needs, and prints the first administrator's
-// sign-in link.
+// welcome makes what a first start needs, and prints the address and the first
+// administrator's sign-in link.
 func welcome(ctx context.Context, catalog storage.Catalog, c *Config, public *url.URL, out output) error {
 	now := time.Now()
 	tenant, err := ensureTenant(ctx, catalog, now)
@@ -139,7 +139,10 @@ func welcome(ctx context.Context, catalog storage.Catalog, c *Config, public *ur
 		return err
 	}
 	person, added, err := ensureAdministrator(ctx, catalog, tenant.ID, now)
-	if err != nil || !added {
+	if err != nil {
+		return err
+	}
+	if _, err = fmt.Fprintf(out.stdout, "Reelvault is at %s\n", public); err != nil || !added {
 		return err
 	}
 	if err = auditLink(ctx, catalog, person, "firstStart", now); err != nil {

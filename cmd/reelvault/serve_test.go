@@ -59,9 +59,9 @@ func start(t *testing.T, env []string, args ...string) *server {
 	ctx, stop := context.WithCancel(t.Context())
 	listening := make(chan string, 1)
 	stdout := &buffer{on: func(s string) {
-		_, link, _ := strings.Cut(s, "once: ")
-		base, _, _ := strings.Cut(link, "/signin")
-		listening <- base
+		if address, ok := strings.CutPrefix(s, "Reelvault is at "); ok {
+			listening <- strings.TrimSpace(address)
+		}
 	}}
 	s := &server{logs: &buffer{}, stop: stop, done: make(chan error, 1)}
 	data := filepath.Join(t.TempDir(), "data")

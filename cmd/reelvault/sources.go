@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -98,18 +97,19 @@ func (s *sources) open(verb *kong.Context) error {
 // for a service that is called reelvault, or reelvault and more.
 var linkPattern = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_[A-Z]+(_(ADDR|PORT|PROTO))?)?$`)
 
-// warn logs which of our variables are no settings. They are no error: what
-// begins with our name may be meant for others.
-func (s *sources) warn(ctx context.Context, app *kong.Application, out output) {
+// refuseStrangers refuses variables with our name that are no settings: a
+// bucket that is misspelt would else store in a folder.
+func (s *sources) refuseStrangers(app *kong.Application) error {
 	known := map[string]bool{envName("config"): true}
 	for _, key := range knownKeys(app) {
 		known[envName(key)] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.env)) {
 		if !known[name] && !linkPattern.MatchString(name) {
-			newLog(out).WarnContext(ctx, "a variable in the environment is no setting, and has no effect", "name", name)
+			return usageError{fmt.Errorf("%s is set in the environment, and is no setting", name)}
 		}
 	}
+	return nil
 }
 
 // knownKeys lists what may stand in a file: what serve can be told.
@@ -160,7 +160,10 @@ func (s *sources) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 }
 
 // settled runs f if the configuration can be used.
-func (s *sources) settled(c *Config, f func() error) error {
+func (s *sources) settled(app *kong.Application, c *Config, f func() error) error {
+	if err := s.refuseStrangers(app); err != nil {
+		return err
+	}
 	for _, secret := range c.Secrets.each() {
 		value, err := s.secret(secret.key)
 		if err != nil {

@@ -25,7 +25,7 @@ import (
 const patience = 2 * time.Minute
 
 // soak asks for the long versions.
-var soak = os.Getenv("REELVAULT_SOAK") != ""
+var soak = os.Getenv("SOAK") != ""
 
 // program builds the program once for all tests.
 var program = sync.OnceValues(func() (string, error) {

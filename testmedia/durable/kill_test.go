@@ -44,12 +44,12 @@ func TestKill(t *testing.T) {
 	if soak {
 		rounds = 200
 	}
-	if text := os.Getenv("REELVAULT_SEED"); text != "" {
+	if text := os.Getenv("SEED"); text != "" {
 		var err error
 		seed, err = strconv.ParseUint(text, 10, 64)
 		must(t, err)
 	}
-	t.Logf("REELVAULT_SEED=%d", seed)
+	t.Logf("SEED=%d", seed)
 	server := storagetest.StartMinIO(t)
 	for i := range rounds {
 		m := moments[i%len(moments)]
