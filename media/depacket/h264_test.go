@@ -239,6 +239,18 @@ func TestH264(t *testing.T) {
 			{payload: s.idr, timestamp: 2, lost: 1, end: true},
 			{payload: stapA(s.sps, s.pps, s.idr), timestamp: 3, end: true, want: [][]byte{s.sps, s.pps, s.idr}},
 		},
+		"nor when one of them was lost": {
+			key,
+			{payload: s.pps, timestamp: 2, lost: 1},
+			{payload: s.idr, timestamp: 2, end: true},
+			{payload: stapA(s.sps, s.pps, s.idr), timestamp: 3, end: true, want: [][]byte{s.sps, s.pps, s.idr}},
+		},
+		"nor when they came with a keyframe that was not given": {
+			{payload: stapA(l.sps, l.pps), timestamp: 1},
+			{payload: fuA(l.idr, 0x40, 9, n), timestamp: 1, lost: 1, end: true},
+			{payload: s.idr, timestamp: 2, lost: 1, end: true},
+			{payload: stapA(s.sps, s.pps, s.idr), timestamp: 3, end: true, want: [][]byte{s.sps, s.pps, s.idr}},
+		},
 		"a sender that sends them once is not made to send them again": {
 			key,
 			{payload: l.idr, timestamp: 2, end: true, want: [][]byte{l.sps, l.pps, l.idr}},
