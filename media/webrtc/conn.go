@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -300,7 +301,8 @@ func (s *Server) ICEServers() []string {
 	var links []string
 	for _, server := range s.config.ICEServers {
 		link := fmt.Sprintf("<%s>; rel=\"ice-server\"", server.URL)
-		if server.Username != "" {
+		// Only TURN has a credential; a STUN server has no need to see it.
+		if server.Username != "" && strings.HasPrefix(server.URL, "turn") {
 			link += fmt.Sprintf("; username=%q; credential=%q; credential-type=\"password\"",
 				server.Username, server.Credential.Reveal())
 		}

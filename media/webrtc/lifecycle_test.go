@@ -2,6 +2,7 @@ package webrtc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -170,9 +171,13 @@ func TestLimits(t *testing.T) {
 // Two servers cannot have one port.
 func TestPortInUse(t *testing.T) {
 	first := serve(t, newSink())
-	if second, err := webrtc.New(webrtc.Config{Port: first.Port()}, newSink()); err == nil {
+	second, err := webrtc.New(webrtc.Config{Port: first.Port()}, newSink())
+	if err == nil {
 		_ = second.Close(t.Context())
-		t.Error("the port was opened twice")
+	}
+	var known *reelvault.Error
+	if !errors.As(err, &known) || known.Kind != reelvault.Unavailable || !strings.Contains(known.Hint, "--webrtc-port") {
+		t.Errorf("the port opened twice: got %v, want an Unavailable error with a hint", err)
 	}
 }
 
@@ -239,13 +244,17 @@ func TestClose(t *testing.T) {
 func TestICEServers(t *testing.T) {
 	server := serve(t, newSink(), func(c *webrtc.Config) {
 		c.ICEServers = []webrtc.ICEServer{
-			{URL: "stun:stun.example.net"},
+			{URL: "stun:stun.example.net", Username: "user", Credential: "secret"},
+			{URL: "stuns:stun.example.net", Username: "user", Credential: "secret"},
 			{URL: "turn:turn.example.net?transport=udp", Username: "user", Credential: "secret"},
+			{URL: "turns:turn.example.net", Username: "user", Credential: "secret"},
 		}
 	})
 	got := strings.Join(server.ICEServers(), "\n")
 	want := `<stun:stun.example.net>; rel="ice-server"` + "\n" +
-		`<turn:turn.example.net?transport=udp>; rel="ice-server"; username="user"; credential="secret"; credential-type="password"`
+		`<stuns:stun.example.net>; rel="ice-server"` + "\n" +
+		`<turn:turn.example.net?transport=udp>; rel="ice-server"; username="user"; credential="secret"; credential-type="password"` + "\n" +
+		`<turns:turn.example.net>; rel="ice-server"; username="user"; credential="secret"; credential-type="password"`
 	if got != want {
 		t.Errorf("links:\n%s\nwant:\n%s", got, want)
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
+
+	"github.com/reelvault/reelvault"
 )
 
 const (
@@ -111,7 +113,7 @@ func listenBoth(ctx context.Context, bound netip.Addr, port int) (*net.UDPConn, 
 	for attempt := 1; ; attempt++ {
 		packet, err := lc.ListenPacket(ctx, "udp", hostPort(bound, port))
 		if err != nil {
-			return nil, nil, fmt.Errorf("listen for WebRTC on UDP port %d: %w", port, err)
+			return nil, nil, cannotListen("UDP", port, err)
 		}
 		conn, ok := packet.(*net.UDPConn)
 		if !ok {
@@ -123,8 +125,15 @@ func listenBoth(ctx context.Context, bound netip.Addr, port int) (*net.UDPConn, 
 			return conn, listener, nil
 		}
 		if err = errors.Join(err, conn.Close()); port != 0 || attempt == listenAttempts {
-			return nil, nil, fmt.Errorf("listen for WebRTC on TCP port %d: %w", number, err)
+			return nil, nil, cannotListen("TCP", number, err)
 		}
+	}
+}
+
+func cannotListen(protocol string, port int, err error) error {
+	return &reelvault.Error{
+		Kind: reelvault.Unavailable, Message: fmt.Sprintf("the %s port %d cannot be listened on", protocol, port),
+		Hint: "name another one with --webrtc-port", Cause: err,
 	}
 }
 

@@ -95,7 +95,7 @@ var (
 )
 
 // New opens the sockets and starts to serve. A port that is in use is an
-// error. Close ends what New started.
+// Unavailable error. Close ends what New started.
 func New(c Config, sink media.Sink) (*Server, error) {
 	c = c.withDefaults()
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
