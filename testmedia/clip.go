@@ -4,7 +4,7 @@
 // decoding the recording. Its load generator and its publishers speak WHIP to
 // any server.
 //
-// Nothing here is imported by the product but cmd, for its demonstration.
+// Nothing here is imported by the product.
 package testmedia
 
 import (
@@ -41,7 +41,6 @@ type ClipSpec struct {
 	KeyEvery time.Duration // keyframe interval
 	BitRate  int           // of the video, bits a second
 	Duration time.Duration // whole seconds
-	DTX      bool          // Opus with discontinuous transmission
 	NoAudio  bool
 	Hiss     bool // quiet noise under the beeps, so that no two frames of sound are the same
 }
@@ -195,13 +194,9 @@ func encodeAudio(ctx context.Context, s ClipSpec, path string) ([]Encoded, error
 	}
 	source := fmt.Sprintf("aevalsrc='0.6*sin(2*PI*1000*t)*between(mod(t+%s,1),%g,%g)+%g*random(0)':s=48000:d=%g",
 		lookAhead, firstEvent.Seconds(), firstEvent.Seconds()+0.06, hiss, s.Duration.Seconds()+0.1)
-	dtx := "0"
-	if s.DTX {
-		dtx = "1"
-	}
 	args := []string{
 		"-v", "error", "-f", "lavfi", "-i", source, "-c:a", "libopus", "-b:a", "32k", "-application", "lowdelay",
-		"-dtx", dtx, "-frame_duration", "20", "-page_duration", "20000", "-y", path,
+		"-frame_duration", "20", "-page_duration", "20000", "-y", path,
 	}
 	if err := run(ctx, "ffmpeg", args...); err != nil {
 		return nil, err
