@@ -34,6 +34,7 @@ type SendSpec struct {
 	AudioPPM    float64       // how much faster the sound card's clock runs than the sender's NTP clock
 	MuteFrom    time.Duration // sound between these is not sent; its clock goes on
 	MuteTo      time.Duration
+	DTX         bool          // between beeps, sound is sent as encoders in DTX do: a frame each 400 ms (RFC 7587, section 3.1.3)
 	ReportsFrom time.Duration // first sender reports
 	NoReports   bool
 	BadReport   time.Duration // if not zero, the video report nearest to this is wrong by 100 ms
@@ -78,7 +79,7 @@ func Send(c *Clip, s SendSpec) ([]Sent, error) {
 	var all []Sent
 	if len(c.AudioFrames) > 0 {
 		t := newSendingStream(s, AudioStream, 48000*s.tempo(), &codecs.OpusPayloader{})
-		t.send(c.AudioFrames, c.Duration, func(at time.Duration) bool { return at < s.MuteFrom || at >= s.MuteTo })
+		t.send(c.AudioFrames, c.Duration, s.sounds)
 		all = append(all, t.sent...)
 	}
 	if len(c.VideoFrames) > 0 {
@@ -92,6 +93,17 @@ func Send(c *Clip, s SendSpec) ([]Sent, error) {
 	}
 	slices.SortStableFunc(all, func(a, b Sent) int { return int(a.At - b.At) })
 	return all, nil
+}
+
+// sounds says whether the sound at an instant is sent.
+func (s SendSpec) sounds(at time.Duration) bool {
+	const refresh, frame = 400 * time.Millisecond, 20 * time.Millisecond
+	if at >= s.MuteFrom && at < s.MuteTo {
+		return false
+	}
+	beeps := (at - firstEvent + EventEvery/2) % EventEvery // EventEvery/2 where a beep begins
+	quiet := (beeps - EventEvery/2).Abs() > 150*time.Millisecond
+	return !s.DTX || !quiet || at%refresh < frame
 }
 
 // tempo is how much faster the sender plays its clip than its NTP clock runs:
@@ -140,7 +152,7 @@ func (t *sendingStream) send(frames []Encoded, length time.Duration, sends func(
 	}
 	report := max(t.spec.ReportsFrom, 300*time.Millisecond)
 	keyed := false
-	for loop := time.Duration(0); loop < t.spec.Length; loop += length {
+	for loop := time.Duration(0); ; loop += length {
 		for _, f := range frames {
 			at := time.Duration(float64(loop+f.At) / t.spec.tempo())
 			if at >= t.spec.Length {
