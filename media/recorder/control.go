@@ -48,6 +48,11 @@ func (r *Recorder) StopSession(ctx context.Context, tenantID, sessionID string) 
 	}
 	r.mu.Unlock()
 
+	return stopAll(ctx, all)
+}
+
+// stopAll asks recordings to stop, and waits until all have.
+func stopAll(ctx context.Context, all []*recording) error {
 	for _, rec := range all {
 		rec.askToStop()
 	}

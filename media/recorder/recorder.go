@@ -166,15 +166,7 @@ func (r *Recorder) Drain(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 
-	for _, rec := range all {
-		rec.askToStop()
-	}
-	for _, rec := range all {
-		if err := rec.wait(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return stopAll(ctx, all)
 }
 
 // Close waits for every goroutine. The sources must have closed their
