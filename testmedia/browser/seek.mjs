@@ -17,7 +17,10 @@ try {
   await page.evaluate((url) => {
     document.querySelector('video').src = url;
   }, media);
-  await page.wait('a picture', () => document.querySelector('video').readyState >= 2);
+  await page.wait('a picture', () => {
+    const video = document.querySelector('video');
+    return video.readyState >= 2 && video.videoWidth > 0; // without a decoder there is sound alone
+  });
   console.log(JSON.stringify(await page.evaluate(seekAll, JSON.parse(times))));
 } finally {
   await browser.close();

@@ -2,8 +2,9 @@
 // is built, on its defaults, over HTTP, WebRTC and the pages in real browsers.
 //
 // What is recorded is downloaded and decoded, so that a test fails if the
-// media are wrong, whatever the program says of them. TestBrowsers runs alone,
-// because browsers want the whole machine; the others share it.
+// media are wrong, whatever the program says of them. TestBrowsers and
+// TestCodecs run alone, because browsers want the whole machine; the others
+// share it.
 package e2e_test
 
 import (

@@ -158,6 +158,8 @@ export const texts = {
   'player.notYet': 'It can be played as soon as it is finished.',
   'player.waiting': 'Waiting for data…',
   'player.broken': 'can’t be played in this browser',
+  'player.noPicture': 'This browser can’t show {codec} video.',
+  'player.download': 'Download',
   'player.play': 'Play',
   'player.pause': 'Pause playback',
   'player.seek': 'Position',

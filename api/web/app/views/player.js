@@ -98,8 +98,14 @@ class Player extends Element {
   }
 
   has(fileId, media) {
-    return this.recording.tracks.some(
-      (track) => track.fileId === fileId && (track.media === media || (media === 'video' && track.media === 'screen')),
+    if (media === 'video') return this.pictureOf(fileId) !== undefined;
+    return this.recording.tracks.some((track) => track.fileId === fileId && track.media === media);
+  }
+
+  // pictureOf gives the track of a camera or a screen in a file, if it has one.
+  pictureOf(fileId) {
+    return this.recording.tracks.find(
+      (track) => track.fileId === fileId && (track.media === 'video' || track.media === 'screen'),
     );
   }
 
@@ -239,12 +245,13 @@ class Player extends Element {
           .src=${this.urls.get(f.id)}
           ?hidden=${!seen}
           @error=${() => this.failed(f.id)}
+          @loadedmetadata=${() => this.requestUpdate()}
           @click=${this.toggle}
         ></video>
         ${seen ? nothing : html`<div class="face">${icons.person}</div>`}
         <figcaption>
           <span>${this.who(f.id)}</span>
-          ${now?.media.error ? html`<span class="warn">${t('player.broken')}</span>` : nothing}
+          ${this.trouble(f, now?.media)}
           ${
             this.files.length > 1 && seen
               ? html`<button
@@ -258,6 +265,19 @@ class Player extends Element {
           }
         </figcaption>
       </figure>
+    `;
+  }
+
+  // trouble says what a person does not see and why, and gives them the file. A
+  // browser that can't decode the picture may play the sound without an error;
+  // then the picture has no size.
+  trouble(f, media) {
+    const blind = media?.readyState > 0 && media.videoWidth === 0 ? this.pictureOf(f.id) : undefined;
+    if (!media?.error && !blind) return nothing;
+    const words = blind ? t('player.noPicture', { codec: label('codec', blind.codec) }) : t('player.broken');
+    return html`
+      <span class="warn" role="status">${words}</span>
+      ${f.downloadUrl ? html`<a href=${f.downloadUrl} download>${t('player.download')}</a>` : nothing}
     `;
   }
 
