@@ -95,15 +95,14 @@ func TestRolloverBySize(t *testing.T) {
 		// A VP8 frame is as long as its packet says, whatever is in it.
 		big := append([]byte{0x10}, clip.VideoFrames[0].Data...)
 		big = append(big, bytes.Repeat([]byte{0}, 60_000)...)
-		const rate = 100 // frames a second, each a keyframe
-		for i := range 4<<30/60_000 + 2*rate {
+		// Keyframes all: those that wait for the stream's start come at once, a
+		// cluster each, and must fit into half the disk's queue.
+		const rate = 50
+		for i := range 4<<30/60_000 + 4*rate {
 			at := time.Duration(i) * time.Second / rate
-			p.pending = append(p.pending, video(at, big))
-			if i%2 == 0 {
-				p.pending = append(p.pending, testmedia.Sent{Stream: testmedia.AudioStream, At: at, Packet: media.Packet{
-					SSRC: 8, SequenceNumber: uint16(i / 2), Timestamp: uint32(i / 2 * 960), Payload: clip.AudioFrames[0].Data,
-				}})
-			}
+			p.pending = append(p.pending, video(at, big), testmedia.Sent{Stream: testmedia.AudioStream, At: at, Packet: media.Packet{
+				SSRC: 8, SequenceNumber: uint16(i), Timestamp: uint32(i * 960), Payload: clip.AudioFrames[0].Data,
+			}})
 		}
 		p.until(p.pending[len(p.pending)-1].At)
 		p.capture.Close(nil)
