@@ -45,6 +45,7 @@ type capture struct {
 	closeOnce sync.Once
 	cause     error // set before closing is closed
 
+	saving  sync.Mutex // held while notes are saved, so that older ones never overtake newer ones
 	notedMu sync.Mutex
 	noted   notes
 
@@ -218,13 +219,17 @@ func (c *capture) pause(gap reelvault.Gap) {
 	c.note(now)
 }
 
-// resume begins every track anew, with a keyframe.
-func (c *capture) resume() {
+// resume begins every track anew, with a keyframe, and notes that the pause has
+// ended: the first frame after it may be a while.
+func (c *capture) resume(pause reelvault.Gap) {
+	now := time.Now()
 	c.drain()
 	for _, t := range c.tracks {
 		t.discard()
-		t.askKeyframe(time.Now())
+		t.stretchPause(pause.End)
+		t.askKeyframe(now)
 	}
+	c.note(now)
 }
 
 // open opens the recording, if this capture is the first to have media. It

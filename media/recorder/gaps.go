@@ -47,6 +47,18 @@ func (t *track) openGap(g reelvault.Gap) {
 	t.capture.dirty = true
 }
 
+// stretchPause makes the pause that held last to end, on the recording's clock.
+// It may yet grow, up to the first frame after it.
+func (t *track) stretchPause(end time.Duration) {
+	if t.lane == nil || !t.lane.pausing {
+		return
+	}
+	if last := &t.lane.row.Gaps[len(t.lane.row.Gaps)-1]; last.Cause == reelvault.GapPause {
+		last.End = max(last.End, end)
+		t.capture.dirty = true
+	}
+}
+
 // add appends g, or grows the last gap into it.
 func (l *lane) add(g reelvault.Gap) {
 	n := len(l.row.Gaps)

@@ -13,9 +13,12 @@ import (
 type ledger struct {
 	mu         sync.Mutex
 	recordings map[string]reelvault.Recording
-	timings    map[string]reelvault.Timing // by file
-	failure    error                       // of every change
-	onSession  func()                      // called when a session is looked up
+	timings    map[string]reelvault.Timing    // by file
+	failure    error                          // of every change
+	onSession  func()                         // called when a session is looked up
+	onCreate   func()                         // before a recording is added
+	onMove     func(reelvault.RecordingEvent) // after a recording was moved
+	onSeal     func()                         // before a sealed file is saved
 	status     reelvault.SessionStatus
 	features   reelvault.Features
 }
@@ -46,6 +49,9 @@ func (l *ledger) Session(_ context.Context, tenantID, id string) (reelvault.Sess
 }
 
 func (l *ledger) CreateRecording(_ context.Context, r reelvault.Recording) error {
+	if l.onCreate != nil {
+		l.onCreate()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failure != nil {
@@ -101,6 +107,14 @@ func (l *ledger) Unfinished(context.Context) ([]reelvault.Recording, error) {
 }
 
 func (l *ledger) MoveRecording(_ context.Context, id string, e reelvault.RecordingEvent, change reelvault.Recording) (reelvault.Recording, error) {
+	r, err := l.move(id, e, change)
+	if l.onMove != nil {
+		l.onMove(e)
+	}
+	return r, err
+}
+
+func (l *ledger) move(id string, e reelvault.RecordingEvent, change reelvault.Recording) (reelvault.Recording, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failure != nil {
@@ -129,6 +143,9 @@ func (l *ledger) MoveRecording(_ context.Context, id string, e reelvault.Recordi
 }
 
 func (l *ledger) SaveFile(_ context.Context, f reelvault.File) error {
+	if l.onSeal != nil && f.Sealed {
+		l.onSeal()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failure != nil {

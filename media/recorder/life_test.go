@@ -18,6 +18,8 @@ var (
 	screen   = media.Publisher{TenantID: "t", SessionID: "s", ParticipantID: "guest", Role: reelvault.RoleGuest, Screen: true}
 )
 
+const saveEvery = time.Second // of what is noted while a file is written
+
 const frameTime = 34 * time.Millisecond // of the camera, rounded up
 
 // Whoever comes back within a minute goes on in the same recording, in a file
@@ -289,5 +291,42 @@ func TestHeldSound(t *testing.T) {
 	offsets, _ := events.Pairs()
 	if max := testmedia.Percentile(offsets, 100); len(offsets) < 27 || max > syncLimit {
 		t.Errorf("offsets: got %d pairs with at most %v between them", len(offsets), max)
+	}
+}
+
+// What was noted while a file was written does not replace what is saved when
+// it is sealed, however slow the ledger.
+func TestSealedRowsStay(t *testing.T) {
+	all, _ := bubble(t, func(r *rig) {
+		r.ledger.onSeal = func() { <-time.After(2 * saveEvery) }
+		p := r.camera(guest, testmedia.SendSpec{Length: 900 * time.Millisecond})
+		p.until(900 * time.Millisecond) // the rows are noted, and not saved yet
+		p.capture.Close(nil)
+	})
+	for _, track := range all[0].Tracks {
+		if track.Duration == 0 {
+			t.Errorf("%s: got no duration", track.Media)
+		}
+	}
+}
+
+// While the ledger is asked for one recording's row, others can join.
+func TestOpenWaitsAlone(t *testing.T) {
+	all, _ := bubble(t, func(r *rig) {
+		var second media.Capture
+		r.ledger.onCreate = func() {
+			c, err := r.Open(r.t.Context(), operator)
+			if err != nil {
+				r.t.Error(err)
+			}
+			second = c
+		}
+		p := r.camera(guest, testmedia.SendSpec{Length: 2 * time.Second})
+		p.until(2 * time.Second)
+		p.capture.Close(nil)
+		second.Close(nil)
+	})
+	if len(all) != 1 {
+		t.Errorf("recordings: got %d, want 1", len(all))
 	}
 }

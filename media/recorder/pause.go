@@ -47,11 +47,13 @@ func (r *recording) resume(ctx context.Context) (reelvault.Recording, error) {
 	if err != nil {
 		return reelvault.Recording{}, err
 	}
-	r.stretchPause(row.Tracks, r.closePause(time.Now()))
+	pause := r.closePause(time.Now())
+	r.stretchPause(row, pause)
 	for _, c := range r.all() {
-		c.do(c.resume)
+		c.do(func() { c.resume(pause) })
 	}
 	r.paused.Store(false)
+	r.saveNoted()
 	r.recorder.config.Log.Info("recording resumed", "recording", r.id)
 	return row, nil
 }
@@ -87,11 +89,15 @@ func (r *recording) notePause(tracks []reelvault.Track, g reelvault.Gap) {
 
 // stretchPause makes a pause last to its end in the tracks of publishers who
 // left while it held. Those who stayed note its end themselves.
-func (r *recording) stretchPause(tracks []reelvault.Track, pause reelvault.Gap) {
+func (r *recording) stretchPause(row reelvault.Recording, pause reelvault.Gap) {
+	sealed := map[string]bool{}
+	for _, f := range row.Files {
+		sealed[f.ID] = f.Sealed
+	}
 	var stretched []reelvault.Track
-	for _, t := range tracks {
+	for _, t := range row.Tracks {
 		n := len(t.Gaps)
-		if n == 0 || t.Gaps[n-1].Cause != reelvault.GapPause || t.Gaps[n-1].End < pause.Start || t.Gaps[n-1].End >= pause.End {
+		if !sealed[t.FileID] || n == 0 || t.Gaps[n-1].Cause != reelvault.GapPause || t.Gaps[n-1].End < pause.Start || t.Gaps[n-1].End >= pause.End {
 			continue
 		}
 		t.Gaps[n-1].End = pause.End

@@ -186,3 +186,31 @@ func TestPauseWithoutPublishers(t *testing.T) {
 		})
 	}
 }
+
+// Who leaves while the resume is under way keeps the rows that were saved then.
+func TestLeaveDuringResume(t *testing.T) {
+	all, path := bubble(t, func(r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
+		p.until(10 * time.Second)
+		rec, err := r.Pause(r.t.Context(), "t", r.only().ID, "Jana", "card number")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		<-time.After(5 * time.Second)
+		r.ledger.onMove = func(e reelvault.RecordingEvent) {
+			if e == reelvault.EventResume {
+				p.capture.Close(errGone)
+			}
+		}
+		if _, err := r.Resume(r.t.Context(), "t", rec.ID); err != nil {
+			r.t.Fatal(err)
+		}
+	})
+	wantPlayable(t, all[0], path)
+	wantPause(t, all[0], 10*time.Second, 15*time.Second)
+	for _, track := range all[0].Tracks {
+		if track.Duration == 0 {
+			t.Errorf("%s: got no duration", track.Media)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type recording struct {
 
 	stopOnce sync.Once
 	control  sync.Mutex // held by pause, resume and seal, one at a time
+	opening  sync.Mutex // held by open, while the ledger answers
 
 	mu       sync.Mutex
 	captures map[*capture]bool
@@ -143,22 +144,29 @@ func (r *recording) wait(ctx context.Context) error {
 // open makes the row, once, with the recording's zero at start. A row that
 // cannot be written leaves the recording unopened, to be tried again.
 func (r *recording) open(ctx context.Context, start time.Time) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.row != nil {
+	r.opening.Lock()
+	defer r.opening.Unlock()
+	if r.isOpen() {
 		return nil
 	}
-	state := reelvault.RecordingRunning
 	row := reelvault.Recording{
 		ID: r.id, TenantID: r.scope.tenantID, SessionID: r.scope.sessionID, Kind: r.scope.kind,
-		State: state, Durability: reelvault.Spooled, StartedAt: start.UTC(),
+		State: reelvault.RecordingRunning, Durability: reelvault.Spooled, StartedAt: start.UTC(),
 	}
 	if err := r.recorder.config.Ledger.CreateRecording(ctx, row); err != nil {
 		return err
 	}
+	r.mu.Lock()
 	r.row, r.start = &row, start
+	r.mu.Unlock()
 	r.recorder.config.Log.Info("recording opened", "recording", r.id, "session", r.scope.sessionID, "kind", r.scope.kind)
 	return nil
+}
+
+func (r *recording) isOpen() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.row != nil
 }
 
 // zero gives the recording's zero.

@@ -67,7 +67,7 @@ func (r *Recorder) empty(fileID string) (bool, error) {
 func (r *Recorder) recoverOne(ctx context.Context, row reelvault.Recording) error {
 	rec := newRecording(r, scopeOfRow(row))
 	rec.id, rec.row, rec.start = row.ID, &row, row.StartedAt
-	var lost time.Duration
+	var lost, noted time.Duration
 	for _, f := range row.Files {
 		if f.Sealed {
 			rec.keep(f, row.SyncError)
@@ -77,9 +77,9 @@ func (r *Recorder) recoverOne(ctx context.Context, row reelvault.Recording) erro
 		if err := rec.finish(ctx, f, tracks, reelvault.GapCrash); err != nil {
 			return err
 		}
-		lost = crashLoss
+		lost, noted = crashLoss, max(noted, gapsEnd(tracks))
 	}
-	rec.end += lost
+	rec.end = max(rec.end+lost, noted)
 	r.config.Log.Info("recording recovered", "recording", row.ID, "state", row.State, "end", rec.end)
 	switch row.State {
 	case reelvault.RecordingPaused:
@@ -97,6 +97,7 @@ func (r *Recorder) readopt(rec *recording) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rec.paused.Store(true)
+	rec.broken = true // a crash is no goodbye
 	rec.pauses = []reelvault.Gap{lastPause(rec.row.Tracks)}
 	r.recordings[rec.scope] = rec
 	r.lives.Add(1)
@@ -163,5 +164,20 @@ func mend(t *reelvault.Track, f reelvault.File, s webm.Summary, cause reelvault.
 		t.Gaps[n-1].End = max(last, t.Gaps[n-1].Start) + crashLoss
 		return
 	}
+	if n := len(t.Gaps); n > 0 {
+		// What ended a gap was still on its way to the disk.
+		last = max(last, t.Gaps[n-1].End)
+	}
 	t.Gaps = append(t.Gaps, reelvault.Gap{Start: last, End: last + crashLoss, Cause: cause})
+}
+
+// gapsEnd gives the end of the last gap in any of tracks.
+func gapsEnd(tracks []reelvault.Track) time.Duration {
+	var end time.Duration
+	for _, t := range tracks {
+		if n := len(t.Gaps); n > 0 {
+			end = max(end, t.Gaps[n-1].End)
+		}
+	}
+	return end
 }

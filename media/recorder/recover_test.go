@@ -148,3 +148,53 @@ func TestRecoverWithoutFile(t *testing.T) {
 		}
 	}
 }
+
+// A share of a screen that was paused waits like any other: a crash is no
+// goodbye.
+func TestCrashWhileScreenPaused(t *testing.T) {
+	crash(t, func(r *rig) {
+		r.camera(screen, testmedia.SendSpec{Length: 10 * time.Second}).until(10 * time.Second)
+		if _, err := r.Pause(r.t.Context(), "t", r.only().ID, "Jana", ""); err != nil {
+			r.t.Fatal(err)
+		}
+	}, func(r *rig) {
+		<-time.After(59 * time.Second)
+		if got := r.only().State; got != reelvault.RecordingPaused {
+			r.t.Errorf("59 s after the crash: got %s, want paused", got)
+		}
+		<-time.After(2 * time.Second)
+		if got := r.only().State; got != reelvault.RecordingReady {
+			r.t.Errorf("61 s after the crash: got %s, want ready", got)
+		}
+	})
+}
+
+// What a track's gaps tell of may be more than the disk holds: the crash comes
+// after it, and the recording lasts that long.
+func TestCrashAfterResume(t *testing.T) {
+	all, _ := crash(t, func(r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 20 * time.Second})
+		p.until(10 * time.Second)
+		rec, err := r.Pause(r.t.Context(), "t", r.only().ID, "Jana", "")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		p.until(15 * time.Second)
+		if _, err := r.Resume(r.t.Context(), "t", rec.ID); err != nil {
+			r.t.Fatal(err)
+		}
+	}, func(*rig) {})
+	for _, track := range all[0].Tracks {
+		if len(track.Gaps) != 2 {
+			t.Errorf("%s: gaps %+v, want the pause and the crash", track.Media, track.Gaps)
+			continue
+		}
+		pause, broken := track.Gaps[0], track.Gaps[1]
+		if pause.End != 15*time.Second || broken.Cause != reelvault.GapCrash || broken.Start < pause.End {
+			t.Errorf("%s: gaps %+v, want the pause to 15 s, and the crash after it", track.Media, track.Gaps)
+		}
+	}
+	if got := all[0].EndedAt.Sub(all[0].StartedAt); got < 15*time.Second {
+		t.Errorf("recording lasts %v, want the crash at 15 s within it", got)
+	}
+}

@@ -82,7 +82,7 @@ func (r *recording) settle(ctx context.Context, pause reelvault.Gap) error {
 	if err != nil {
 		return err
 	}
-	r.stretchPause(row.Tracks, pause)
+	r.stretchPause(row, pause)
 	return r.conclude(ctx)
 }
 

@@ -282,6 +282,7 @@ func (s *segment) seal() error {
 		return fmt.Errorf("seal spool file: %w", err)
 	}
 	s.row.Duration, s.row.Bytes, s.row.Sealed = duration, size, true
+	s.capture.forgetNoted()
 	ctx, cancel := context.WithTimeout(context.Background(), sealTime)
 	defer cancel()
 	if err := s.capture.recorder.config.Ledger.SaveTracks(ctx, s.rows()); err != nil {

@@ -48,14 +48,28 @@ func (c *capture) takeNoted() notes {
 // saveNoted saves what captures have noted since the last time.
 func (r *recording) saveNoted() {
 	for _, c := range r.all() {
-		n := c.takeNoted()
-		if len(n.tracks) > 0 {
-			r.recorder.saveTracks(n.tracks)
-		}
-		if n.timing != nil {
-			r.recorder.saveTiming(n.fileID, *n.timing)
-		}
+		c.saveNoted()
 	}
+}
+
+func (c *capture) saveNoted() {
+	c.saving.Lock()
+	defer c.saving.Unlock()
+	n := c.takeNoted()
+	if len(n.tracks) > 0 {
+		c.recorder.saveTracks(n.tracks)
+	}
+	if n.timing != nil {
+		c.recorder.saveTiming(n.fileID, *n.timing)
+	}
+}
+
+// forgetNoted drops what was noted, and waits for what is being saved: the
+// rows of a sealed file are the last that are saved of it.
+func (c *capture) forgetNoted() {
+	c.saving.Lock()
+	defer c.saving.Unlock()
+	c.takeNoted()
 }
 
 func (r *Recorder) saveTracks(tracks []reelvault.Track) {
