@@ -2,7 +2,9 @@ package recorder_test
 
 import (
 	"bytes"
+	"cmp"
 	"io/fs"
+	"slices"
 	"testing"
 	"time"
 
@@ -110,5 +112,62 @@ func TestRolloverBySize(t *testing.T) {
 	wantContinued(t, all[0], 2)
 	if got := all[0].Files[0].Bytes; got < 4<<30 || got > 4<<30+1<<20 {
 		t.Errorf("first file: %d bytes, want 4 GiB and a cluster", got)
+	}
+}
+
+// A peer may fill the head of its file with parameter sets: that costs neither
+// the file nor its sound.
+func TestLargeParameterSets(t *testing.T) {
+	for name, test := range map[string]struct{ cameras, size, tracks int }{
+		"of a camera":  {1, 3000, 2},
+		"of 5 cameras": {5, 400, 5}, // those that found room, and the sound
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, _ := bubble(t, func(r *rig) {
+				p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
+				p.pending = slices.DeleteFunc(p.pending, func(s testmedia.Sent) bool { return s.Stream == testmedia.VideoStream })
+				for i := range test.cameras {
+					p.largeSets(testmedia.VideoStream+testmedia.Stream(i), test.size)
+				}
+				slices.SortStableFunc(p.pending, func(a, b testmedia.Sent) int { return cmp.Compare(a.At, b.At) })
+				p.until(10 * time.Second)
+				p.capture.Close(nil)
+			})
+			if len(all[0].Files) != 1 || len(all[0].Tracks) != test.tracks {
+				t.Fatalf("got %d files and %d tracks, want one with %d", len(all[0].Files), len(all[0].Tracks), test.tracks)
+			}
+			for _, track := range all[0].Tracks {
+				if !near(track.Duration, 10*time.Second, frameTime) || len(track.Gaps) != 0 {
+					t.Errorf("%s: %v long with gaps %+v, want all of 10 s", track.Media, track.Duration, track.Gaps)
+				}
+			}
+		})
+	}
+}
+
+// largeSets adds 10 s of H.264 to what is pending, with two picture parameter
+// sets of this size in front that no picture uses.
+func (p *publisher) largeSets(stream testmedia.Stream, size int) {
+	p.t.Helper()
+	clip := encode(p.t, withCodec(reelvault.H264))
+	sent, err := testmedia.Send(clip, testmedia.SendSpec{Length: 10 * time.Second, NoReports: true})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.formats[stream] = clip.Formats()[testmedia.VideoStream]
+	sent = slices.DeleteFunc(sent, func(s testmedia.Sent) bool { return s.Stream != testmedia.VideoStream })
+	first := sent[0]
+	// Numbers 40 and 41 (H.264, section 7.3.2.2).
+	for i, set := range [][]byte{{0x68, 0x05, 0x38}, {0x68, 0x05, 0x58}} {
+		large := first
+		large.Packet.Payload = append(set, bytes.Repeat([]byte{0xaa}, size)...)
+		large.Packet.Marker = false
+		large.Packet.SequenceNumber += uint16(i) - 2
+		sent = slices.Insert(sent, i, large)
+	}
+	for _, s := range sent {
+		s.Stream = stream
+		s.Packet.SSRC += uint32(stream)
+		p.pending = append(p.pending, s)
 	}
 }

@@ -32,6 +32,11 @@ const (
 	// another track is not there yet.
 	trackSpread = 2 * jitterWait
 
+	// maxPrivate is what one track may take of a file's head with its codec's
+	// private bytes. Real ones take some hundreds at most, and a peer that sends
+	// more must leave room for its other tracks. Players find the same in band.
+	maxPrivate = webm.HeadSize / 4
+
 	maxTime = time.Duration(math.MaxInt64)
 )
 
@@ -82,6 +87,11 @@ func (c *capture) ready(t *track, f *media.Frame, at time.Duration, now time.Tim
 		return false
 	}
 	err := c.segment.admit(t, f, at)
+	if reelvault.KindOf(err) == reelvault.Invalid {
+		// The file is whole; only this track has no place in it.
+		t.missed(reelvault.GapLoss)
+		return false
+	}
 	c.check(err, now)
 	return err == nil
 }
@@ -161,6 +171,9 @@ func (s *segment) admit(t *track, f *media.Frame, at time.Duration) error {
 	spec := webm.TrackSpec{
 		Codec: t.format.Codec, Media: t.format.Media, Channels: t.format.Channels,
 		Width: f.Width, Height: f.Height, Private: f.Private, Name: s.capture.publisher.ParticipantID,
+	}
+	if len(spec.Private) > maxPrivate {
+		spec.Private = nil
 	}
 	if t.lane == nil {
 		number, err := s.writer.AddTrack(spec)
