@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -143,14 +144,23 @@ func (s *Server) Start() {
 	// The server outlives the context of any one call; Stop ends it.
 	cmd := exec.CommandContext(context.Background(), s.program, s.args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, log, log
-	if err := cmd.Start(); err != nil {
+	// A test that is killed takes the server with it. Linux goes by the
+	// thread that started the server, which so has to stay as long.
+	cmd.SysProcAttr = noOrphan()
+	p, started := &process{cmd: cmd, done: make(chan struct{})}, make(chan error, 1)
+	go func() {
+		defer close(p.done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		s.tb.Fatalf("start %s: %v", s.program, err)
 	}
-	p := &process{cmd: cmd, done: make(chan struct{})}
-	go func() {
-		_ = cmd.Wait()
-		close(p.done)
-	}()
 	s.process = p
 	s.awaitReady()
 }

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,11 +84,23 @@ func (n *Node) Restart(ctx context.Context) error {
 	n.cmd = exec.Command(n.spec.Program, n.args...) //nolint:noctx // it outlives the context of its start
 	n.cmd.Env = append(append(os.Environ(), "REELVAULT_ADMIN_TOKEN="+Token), n.spec.Env...)
 	n.cmd.Stdout, n.cmd.Stderr = n.out, n.out
-	if err := n.cmd.Start(); err != nil {
+	// A test that is killed takes the node with it. Linux goes by the
+	// thread that started the node, which so has to stay as long.
+	n.cmd.SysProcAttr = noOrphan()
+	cmd, started, ended := n.cmd, make(chan error, 1), make(chan error, 1)
+	n.ended = ended
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			ended <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		return fmt.Errorf("start reelvault: %w", err)
 	}
-	n.ended = make(chan error, 1)
-	go func() { n.ended <- n.cmd.Wait() }()
 	if err := n.awaitStart(ctx); err != nil {
 		return errors.Join(err, n.Kill())
 	}
