@@ -31,10 +31,17 @@ func (r *Recorder) Stop(ctx context.Context, tenantID, recordingID string) (reel
 		return reelvault.Recording{}, err
 	}
 	rec.askToStop()
-	if err := rec.wait(ctx); err != nil {
+	if err = rec.wait(ctx); err != nil {
 		return reelvault.Recording{}, err
 	}
-	return r.config.Ledger.Recording(ctx, tenantID, recordingID)
+	row, err := r.config.Ledger.Recording(ctx, tenantID, recordingID)
+	if err == nil && (row.State.Capturing() || row.State == reelvault.RecordingProcessing) {
+		err = &reelvault.Error{
+			Kind: reelvault.Internal, Message: "the recording ended, and could not be sealed",
+			Hint: "look into the log for what failed; the next start of the recorder seals it",
+		}
+	}
+	return row, err
 }
 
 // StopSession implements media.Control.

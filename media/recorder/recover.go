@@ -164,6 +164,9 @@ func mend(t *reelvault.Track, f reelvault.File, s webm.Summary, cause reelvault.
 		t.Gaps[n-1].End = max(last, t.Gaps[n-1].Start) + crashLoss
 		return
 	}
+	if s.Whole {
+		return
+	}
 	if n := len(t.Gaps); n > 0 {
 		// What ended a gap was still on its way to the disk.
 		last = max(last, t.Gaps[n-1].End)

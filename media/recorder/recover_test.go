@@ -115,6 +115,25 @@ func TestCrashWhilePaused(t *testing.T) {
 	})
 }
 
+// A file that was whole, and whose rows alone are missing, has lost nothing.
+func TestCrashAfterTheFile(t *testing.T) {
+	all, path := crash(t, func(r *rig) {
+		p := r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
+		p.until(10 * time.Second)
+		r.ledger.setFailure(reelvault.Errorf(reelvault.Unavailable, "the catalog is away"))
+		id := r.only().ID
+		if _, err := r.Stop(r.t.Context(), "t", id); reelvault.KindOf(err) != reelvault.Internal {
+			r.t.Errorf("stop, with the catalog away: got %v, want an internal error", err)
+		}
+	}, func(*rig) {})
+	wantPlayable(t, all[0], path)
+	for _, track := range all[0].Tracks {
+		if len(track.Gaps) != 0 || !near(track.Offset+track.Duration, 10*time.Second, frameTime) {
+			t.Errorf("%s: to %v with gaps %+v, want it to 10 s without", track.Media, track.Offset+track.Duration, track.Gaps)
+		}
+	}
+}
+
 // What was never written can't be played, and the recording says so.
 func TestCrashBeforeTheFirstCluster(t *testing.T) {
 	all, _ := crash(t, func(r *rig) {

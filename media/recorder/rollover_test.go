@@ -59,6 +59,28 @@ func TestRolloverByTime(t *testing.T) {
 	wantPlayable(t, last, path)
 }
 
+// So do four hours in which the camera is soon off: sound does not wait for it.
+func TestRolloverWithoutCamera(t *testing.T) {
+	t.Parallel()
+	slow := slowCamera
+	slow.FPS, slow.KeyEvery = 1, 5*time.Second
+	clip := encode(t, slow)
+	sent, err := testmedia.Send(clip, testmedia.SendSpec{Length: 4*time.Hour + time.Minute, NoReports: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent = slices.DeleteFunc(sent, func(s testmedia.Sent) bool {
+		return s.Stream == testmedia.VideoStream && s.At > time.Minute && s.At < 4*time.Hour+30*time.Second
+	})
+	rec, path := record(t, clip.Formats(), sent)
+	if len(rec.Files) != 2 || !near(rec.Files[1].Offset, 4*time.Hour, time.Second) {
+		t.Fatalf("files: got %+v, want a second one from 4 h on", rec.Files)
+	}
+	last := rec
+	last.Files = rec.Files[1:]
+	wantPlayable(t, last, path)
+}
+
 // sparse is a disk that keeps the beginning of each file, and of the rest only
 // the size.
 type sparse struct{ spool.OS }

@@ -37,6 +37,11 @@ const (
 	// more must leave room for its other tracks. Players find the same in band.
 	maxPrivate = webm.HeadSize / 4
 
+	// keyframeWithin is how long a file waits at a bound for a picture that the
+	// next one may begin with: one is asked for every seekEvery. Without any,
+	// as when a camera is off, sound begins it.
+	keyframeWithin = 2 * seekEvery
+
 	maxTime = time.Duration(math.MaxInt64)
 )
 
@@ -105,7 +110,9 @@ func (c *capture) due(t *track, f *media.Frame, at time.Duration) bool {
 	if t.format.Media != reelvault.Audio {
 		return f.Key
 	}
-	return !slices.ContainsFunc(c.tracks, func(o *track) bool { return o.format.Media != reelvault.Audio && o.lane != nil })
+	return !slices.ContainsFunc(c.tracks, func(o *track) bool {
+		return o.format.Media != reelvault.Audio && o.lane != nil && o.end > at-keyframeWithin
+	})
 }
 
 // unfit says whether a codec has turned up that the file's container can't hold.
@@ -272,7 +279,7 @@ func (c *capture) closeSegment() {
 	for _, t := range c.tracks {
 		if t.lane != nil {
 			t.lane.row.Duration = max(t.end+c.origin()-t.lane.row.Offset, 0)
-			t.lane = nil
+			t.lane, t.gated = nil, t.requestKeyframe != nil
 		}
 	}
 	if err := s.seal(); err != nil {

@@ -23,6 +23,7 @@ type Summary struct {
 	Duration time.Duration // from the file's zero to the end of its last frame
 	Bytes    int64
 	Lanes    []LaneSummary // by lane, from 1
+	Whole    bool          // the file was finished already
 }
 
 // LaneSummary says what one track holds. First and Last are the times of its
@@ -64,7 +65,9 @@ func Recover(f File) (Summary, error) {
 		return Summary{}, err
 	}
 	if whole {
-		return summarize(lanes, h.length(), size), nil
+		s := summarize(lanes, h.length(), size)
+		s.Whole = true
+		return s, nil
 	}
 	total := end + int64(len(cues))
 	if err := finish(f, h, end, cues, duration(lanes)); err != nil {
