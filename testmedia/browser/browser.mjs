@@ -11,7 +11,12 @@ import puppeteer from 'puppeteer-core';
 // How long a condition may take to come true.
 export const patience = 30_000;
 
+// insecureHost leads to this machine as 127.0.0.1 does, but browsers take it for
+// any host of the network: over plain HTTP it is no secure context.
+export const insecureHost = 'reelvault.test';
+
 const chromiumArgs = [
+  `--host-resolver-rules=MAP ${insecureHost} 127.0.0.1`,
   '--headless=new',
   '--no-sandbox',
   '--disable-gpu',
@@ -34,6 +39,7 @@ const firefoxPrefs = {
   'media.peerconnection.ice.loopback': true,
   'media.peerconnection.ice.obfuscate_host_addresses': false,
   'network.dns.disabled': false,
+  'network.dns.localDomains': insecureHost,
   'app.update.enabled': false,
   'datareporting.policy.dataSubmissionEnabled': false,
   'network.captive-portal-service.enabled': false,

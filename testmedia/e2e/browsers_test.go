@@ -50,6 +50,18 @@ func TestBrowsers(t *testing.T) {
 	}
 }
 
+// Over plain HTTP by a name that is not the machine's own, the publish page says
+// why there is no camera.
+func TestInsecure(t *testing.T) {
+	n := start(t)
+	session := newSession(t, n)
+	for _, browser := range []string{"chromium", "firefox"} {
+		t.Run(browser, func(t *testing.T) {
+			runScript(t, []string{"BROWSER=" + browser, "OUT_DIR=" + t.ArtifactDir()}, "insecure.mjs", anotherLink(t, n), session)
+		})
+	}
+}
+
 // signInLink waits for the link: what a process prints takes its own way, and
 // may come later than its first answer.
 func signInLink(t *testing.T, n *node.Node) string {
