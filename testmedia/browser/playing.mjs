@@ -110,9 +110,10 @@ function behind() {
   return Promise.all(
     lanes.map(
       (l) =>
-        new Promise((done) =>
-          l.media.requestVideoFrameCallback((_, { mediaTime }) => done(mediaTime + l.offset - timeline.position)),
-        ),
+        new Promise((done, fail) => {
+          l.media.requestVideoFrameCallback((_, { mediaTime }) => done(mediaTime + l.offset - timeline.position));
+          setTimeout(() => fail(new Error(`no picture came at ${timeline.position} s`)), 10_000);
+        }),
     ),
   );
 }
