@@ -1,7 +1,6 @@
 // One small interface over playwright-core with Chromium and puppeteer-core
 // with Firefox over WebDriver BiDi, so that every test runs in both.
 
-import { watch } from 'node:fs';
 import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,23 +119,20 @@ async function chord(page, keys) {
 }
 
 // arrival gives the path of the one file that Firefox puts into its folder. A
-// download is there in full when its .part is gone and it is not empty.
-function arrival(folder) {
-  return new Promise((resolve, reject) => {
-    const look = async () => {
-      const names = await readdir(folder);
-      if (names.length !== 1 || names[0].endsWith('.part')) return;
-      const path = join(folder, names[0]);
-      if ((await stat(path)).size > 0) end(() => resolve(path));
-    };
-    const watcher = watch(folder, () => look().catch((err) => end(() => reject(err))));
-    const timer = setTimeout(() => end(() => reject(new Error('no file arrived'))), patience);
-    const end = (tell) => {
-      watcher.close();
-      clearTimeout(timer);
-      tell();
-    };
-  });
+// download goes through other names and sizes on its way, so it is there when
+// two looks in a row find the same.
+async function arrival(folder) {
+  const deadline = performance.now() + patience;
+  for (let before = ''; performance.now() < deadline; ) {
+    const names = await readdir(folder);
+    const path = join(folder, names[0] ?? '');
+    const size = names.length === 1 && !path.endsWith('.part') ? await stat(path).then((s) => s.size, () => 0) : 0;
+    const found = `${path} ${size}`;
+    if (size > 0 && found === before) return path;
+    before = found;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error('no file arrived');
 }
 
 // A browser shows one page at a time and slows down the others, so whoever is
