@@ -38,7 +38,7 @@ func (a *allCmd) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	b := &bench{allCmd: a, dir: dir, self: filepath.Join(dir, "bench")}
-	if out, failed := exec.CommandContext(ctx, "go", "build", "-o", b.self, "./testmedia/bench").CombinedOutput(); failed != nil {
+	if out, failed := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", b.self, "./testmedia/bench").CombinedOutput(); failed != nil {
 		return fmt.Errorf("build bench: %w: %s", failed, out)
 	}
 	if b.product, err = node.Build(ctx, dir); err != nil {

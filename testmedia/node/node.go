@@ -53,7 +53,7 @@ type Node struct {
 // Build builds Reelvault into dir and gives the program's path.
 func Build(ctx context.Context, dir string) (string, error) {
 	program := filepath.Join(dir, "reelvault")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/reelvault/reelvault/cmd/reelvault")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "github.com/reelvault/reelvault/cmd/reelvault")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build reelvault: %w: %s", err, out)
 	}
