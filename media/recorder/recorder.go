@@ -9,7 +9,8 @@
 //	output.run      one a file: what the muxer gives -> spool
 //
 // A capture's goroutine owns its tracks, timeline and muxer, so the media
-// path takes no lock. Sources reach it by a bounded inbox and never wait: a
+// path waits for no other; it looks up the recording's zero under a lock that
+// is never held over a call that may wait. Sources reach it by a bounded inbox and never wait: a
 // packet that finds it full is dropped and becomes a gap of cause overload.
 // A disk that is slow or broken costs frames, which become gaps of cause
 // disk; it never costs another recording anything. A file whose disk failed
