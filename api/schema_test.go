@@ -78,7 +78,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	doc := decode[document](t, w.do(call{method: "GET", path: "/openapi.json"}))
 	system, _ := w.token(t, w.a, reelvault.Scopes...)
 	w.gateway.running = []media.Published{{
-		Publisher: media.Publisher{TenantID: w.a.ID, SessionID: w.a.Session, ParticipantID: "guest-1", Role: reelvault.RoleGuest},
+		Publisher: media.Publisher{TenantID: w.a.ID, SessionID: w.a.Session, ParticipantID: "guest-1", Role: reelvault.RoleGuest, Kind: reelvault.RecordingAV},
 		Formats:   []media.Format{{Media: reelvault.Audio, Codec: reelvault.Opus}},
 	}}
 	must(t, w.catalog.Join(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{

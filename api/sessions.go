@@ -194,7 +194,7 @@ func viewPublishers(ps []media.Published) []publisherView {
 			Participant: p.ParticipantID, Role: string(p.Role), Source: sourceCamera,
 			Formats: make([]formatView, len(p.Formats)),
 		}
-		if p.Screen {
+		if p.Kind == reelvault.RecordingScreen {
 			v.Source = sourceScreen
 		}
 		for j, f := range p.Formats {

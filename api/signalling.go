@@ -23,6 +23,14 @@ const (
 	sourceScreen = "screen"
 )
 
+// kindOf gives the recording that takes what comes from a source.
+func kindOf(source string) reelvault.RecordingKind {
+	if source == sourceScreen {
+		return reelvault.RecordingScreen
+	}
+	return reelvault.RecordingAV
+}
+
 // connectionInput names a connection that an offer opened.
 type connectionInput struct {
 	ID         string `path:"id"`

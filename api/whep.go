@@ -47,7 +47,7 @@ func (s *Server) watch(ctx context.Context, c *caller, in *whepInput) (*sdpOutpu
 	}
 	w := media.Publisher{
 		TenantID: session.TenantID, SessionID: session.ID,
-		ParticipantID: in.Participant, Screen: in.Source == sourceScreen,
+		ParticipantID: in.Participant, Kind: kindOf(in.Source),
 	}
 	a, err := s.Gateway.Watch(ctx, w, string(in.RawBody))
 	if err != nil {

@@ -67,7 +67,7 @@ func (s *Server) publish(ctx context.Context, c *caller, in *whipInput) (*sdpOut
 func publisherOf(c *caller, session reelvault.Session, in *whipInput) (media.Publisher, error) {
 	p := media.Publisher{
 		TenantID: session.TenantID, SessionID: session.ID, ParticipantID: in.Participant,
-		Role: reelvault.Role(in.Role), Screen: in.Source == sourceScreen,
+		Role: reelvault.Role(in.Role), Kind: kindOf(in.Source),
 	}
 	if bound := c.credential; bound.Kind == reelvault.CredentialTicket {
 		if (p.ParticipantID != "" && p.ParticipantID != bound.ParticipantID) || (p.Role != "" && p.Role != bound.Role) {

@@ -44,7 +44,7 @@ func TestPublish(t *testing.T) {
 		}
 	}
 	p := w.gateway.publishers[0]
-	if p.TenantID != w.a.ID || p.SessionID != w.a.Session || p.ParticipantID != "op.1" || p.Role != reelvault.RoleOperator || !p.Screen {
+	if p.TenantID != w.a.ID || p.SessionID != w.a.Session || p.ParticipantID != "op.1" || p.Role != reelvault.RoleOperator || p.Kind != reelvault.RecordingScreen {
 		t.Errorf("got publisher %+v", p)
 	}
 	s, err := w.catalog.Session(t.Context(), w.a.ID, w.a.Session)
@@ -268,7 +268,7 @@ func TestWatchAudit(t *testing.T) {
 	if e := w.lastEvent(t, w.a.ID); e.Action != "watch" || e.Target != "session/"+w.a.Session || !strings.Contains(e.Detail, "guest-1") {
 		t.Errorf("got event %+v", e)
 	}
-	if p := w.gateway.watched[0]; p.ParticipantID != "guest-1" || !p.Screen || p.TenantID != w.a.ID {
+	if p := w.gateway.watched[0]; p.ParticipantID != "guest-1" || p.Kind != reelvault.RecordingScreen || p.TenantID != w.a.ID {
 		t.Errorf("got watched %+v", p)
 	}
 }

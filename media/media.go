@@ -55,6 +55,15 @@ type Format struct {
 	ClockRate uint32 // RTP units a second
 	Channels  int    // of audio
 	FMTP      string // format parameters as negotiated (RFC 8866, section 6.15), or empty
+	Party     Party  // whose it is, where one connection carries several people, as in a call
+}
+
+// Party is one side of a telephone call. The zero Party stands for the
+// publisher itself.
+type Party struct {
+	ParticipantID string
+	Role          reelvault.Role
+	Channel       int // of a stereo file: 0 is left, the caller; 1 is right, the callee
 }
 
 // Publisher says whose media a capture takes.
@@ -63,7 +72,11 @@ type Publisher struct {
 	SessionID     string
 	ParticipantID string
 	Role          reelvault.Role
-	Screen        bool // a screen share, which is a recording of its own
+	Kind          reelvault.RecordingKind // which recording takes it: av, screen or phone
+
+	// Unrecorded lets the publisher go on without being recorded where
+	// recording is switched off or refused: two people in a call come first.
+	Unrecorded bool
 }
 
 // Depacketizer turns the packets of one track into whole frames. It belongs

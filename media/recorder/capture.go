@@ -82,7 +82,7 @@ func newCapture(r *Recorder, rec *recording, p media.Publisher) *capture {
 
 // AddTrack implements media.Capture.
 func (c *capture) AddTrack(f media.Format, requestKeyframe func()) (media.Track, error) {
-	if c.publisher.Screen && f.Media == reelvault.Video {
+	if c.publisher.Kind == reelvault.RecordingScreen && f.Media == reelvault.Video {
 		f.Media = reelvault.Screen
 	}
 	d, err := depacket.New(f)

@@ -14,8 +14,8 @@ import (
 
 var (
 	errGone  = errors.New("gone without a word")
-	operator = media.Publisher{TenantID: "t", SessionID: "s", ParticipantID: "operator", Role: reelvault.RoleOperator}
-	screen   = media.Publisher{TenantID: "t", SessionID: "s", ParticipantID: "guest", Role: reelvault.RoleGuest, Screen: true}
+	operator = media.Publisher{TenantID: "t", SessionID: "s", ParticipantID: "operator", Role: reelvault.RoleOperator, Kind: reelvault.RecordingAV}
+	screen   = media.Publisher{TenantID: "t", SessionID: "s", ParticipantID: "guest", Role: reelvault.RoleGuest, Kind: reelvault.RecordingScreen}
 )
 
 const saveEvery = time.Second // of what is noted while a file is written

@@ -72,10 +72,11 @@ type scope struct {
 }
 
 func scopeOf(p media.Publisher) scope {
-	if p.Screen {
-		return scope{p.TenantID, p.SessionID, reelvault.RecordingScreen, p.ParticipantID}
+	s := scope{p.TenantID, p.SessionID, p.Kind, ""}
+	if p.Kind == reelvault.RecordingScreen {
+		s.participantID = p.ParticipantID
 	}
-	return scope{p.TenantID, p.SessionID, reelvault.RecordingAV, ""}
+	return s
 }
 
 // New makes a Recorder. Call Recover before the first Open, and Close at the end.

@@ -53,7 +53,7 @@ func newRig(t *testing.T, path string, l *ledger, fs ...spool.FS) *rig {
 	return r
 }
 
-var guest = media.Publisher{TenantID: "t", SessionID: "s", ParticipantID: "guest", Role: reelvault.RoleGuest}
+var guest = media.Publisher{TenantID: "t", SessionID: "s", ParticipantID: "guest", Role: reelvault.RoleGuest, Kind: reelvault.RecordingAV}
 
 // publisher sends what a testmedia publisher sends into one capture.
 type publisher struct {

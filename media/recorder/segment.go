@@ -204,7 +204,7 @@ func (s *segment) trackRow(t *track, number int, at time.Duration) reelvault.Tra
 	p := s.capture.publisher
 	kind := reelvault.TrackOther
 	switch {
-	case p.Screen:
+	case p.Kind == reelvault.RecordingScreen:
 		kind = reelvault.TrackScreenSharing
 	case p.Role == reelvault.RoleGuest:
 		kind = reelvault.TrackGuest

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pion/rtp"
 
+	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/media"
 )
 
@@ -148,7 +149,7 @@ func (l *lane) begin(p *payload) bool {
 	if !ok {
 		return false
 	}
-	format := p.format(c, l.in.conn.who.Screen)
+	format := p.format(c, l.in.conn.who.Kind == reelvault.RecordingScreen)
 	if l.payload != nil && format.Codec == l.format.Codec {
 		l.payload = p
 		l.in.mu.Lock()

@@ -93,7 +93,7 @@ func TestPublishEachVideoCodec(t *testing.T) {
 		t.Run(string(want), func(t *testing.T) {
 			sink := newSink()
 			who := guest
-			who.Screen = true
+			who.Kind = reelvault.RecordingScreen
 			_, sources, _ := publish(t, serve(t, sink), who, mime)
 			sources[0].send(t, 1, 2, 3)
 			sink.await(t, "a track", func() bool { return len(sink.captures[0].tracks) == 1 })

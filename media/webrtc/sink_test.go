@@ -14,7 +14,7 @@ import (
 // patience is how long a test waits for something that takes milliseconds.
 const patience = 20 * time.Second
 
-var guest = media.Publisher{TenantID: "t1", SessionID: "s1", ParticipantID: "ada", Role: reelvault.RoleGuest}
+var guest = media.Publisher{TenantID: "t1", SessionID: "s1", ParticipantID: "ada", Role: reelvault.RoleGuest, Kind: reelvault.RecordingAV}
 
 // serve starts a server on loopback that is closed with the test.
 func serve(t *testing.T, sink media.Sink, change ...func(*webrtc.Config)) *webrtc.Server {

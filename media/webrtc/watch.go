@@ -40,7 +40,7 @@ func (s *Server) publisherFor(w media.Publisher) (*conn, error) {
 	var found *conn
 	var names []string
 	for _, c := range s.ofSession(w.TenantID, w.SessionID) {
-		if c.in == nil || c.who.Screen != w.Screen || (w.ParticipantID != "" && c.who.ParticipantID != w.ParticipantID) {
+		if c.in == nil || c.who.Kind != w.Kind || (w.ParticipantID != "" && c.who.ParticipantID != w.ParticipantID) {
 			continue
 		}
 		if !slices.Contains(names, c.who.ParticipantID) {
@@ -106,7 +106,7 @@ func (e *egress) addTrack(l *lane, s *section, matched *payload) {
 }
 
 func streamID(p media.Publisher) string {
-	if p.Screen {
+	if p.Kind == reelvault.RecordingScreen {
 		return p.ParticipantID + ".screen"
 	}
 	return p.ParticipantID + ".camera"

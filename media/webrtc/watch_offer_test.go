@@ -17,16 +17,16 @@ func TestWatchRefused(t *testing.T) {
 	h264 := func(fmtp string) string {
 		return section("video", "v", "100", "a=rtpmap:100 H264/90000", "a=fmtp:100 "+fmtp)
 	}
-	publishAs := func(participant string, screen bool, offer string) {
+	publishAs := func(participant string, kind reelvault.RecordingKind, offer string) {
 		who := guest
-		who.ParticipantID, who.Screen = participant, screen
+		who.ParticipantID, who.Kind = participant, kind
 		if _, err := server.Publish(t.Context(), who, offer); err != nil {
 			t.Fatal(err)
 		}
 	}
-	publishAs("ada", false, offerOf(opusSection("a"), h264("packetization-mode=1;profile-level-id=64001f")))
-	publishAs("bob", false, offerOf(opusSection("a")))
-	publishAs("ada", true, offerOf(vp8Section("v")))
+	publishAs("ada", reelvault.RecordingAV, offerOf(opusSection("a"), h264("packetization-mode=1;profile-level-id=64001f")))
+	publishAs("bob", reelvault.RecordingAV, offerOf(opusSection("a")))
+	publishAs("ada", reelvault.RecordingScreen, offerOf(vp8Section("v")))
 	receive := func(s string) string { return strings.ReplaceAll(s, "a=sendonly", "a=recvonly") }
 	any := receive(offerOf(opusSection("0"), vp8Section("1")))
 	for _, c := range []struct {
@@ -50,7 +50,10 @@ func TestWatchRefused(t *testing.T) {
 		{name: "the only screen", screen: true, offer: any},
 		{name: "one too many", screen: true, offer: any, kind: reelvault.Limited, says: "1 watchers"},
 	} {
-		who := media.Publisher{TenantID: guest.TenantID, SessionID: guest.SessionID, ParticipantID: c.participant, Screen: c.screen}
+		who := media.Publisher{TenantID: guest.TenantID, SessionID: guest.SessionID, ParticipantID: c.participant, Kind: reelvault.RecordingAV}
+		if c.screen {
+			who.Kind = reelvault.RecordingScreen
+		}
 		if c.tenant != "" {
 			who.TenantID = c.tenant
 		}

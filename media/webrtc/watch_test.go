@@ -12,12 +12,13 @@ import (
 	"github.com/pion/rtp"
 	pion "github.com/pion/webrtc/v4"
 
+	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/media"
 	"github.com/reelvault/reelvault/media/webrtc"
 )
 
 // administrator watches the session of guest.
-var administrator = media.Publisher{TenantID: guest.TenantID, SessionID: guest.SessionID}
+var administrator = media.Publisher{TenantID: guest.TenantID, SessionID: guest.SessionID, Kind: reelvault.RecordingAV}
 
 // watcher is a client that watches.
 type watcher struct {
