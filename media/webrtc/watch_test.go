@@ -343,6 +343,7 @@ func TestWatchersAreApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the goodbye", func() bool { return server.Stats().Watchers == 1 })
+	before := server.Stats().Dropped // a packet may meet the end of the one that leaves
 	sources[0].send(t, delta(40)...)
 	for next(t, stays.video).Payload[1] != 41 {
 	}
@@ -350,7 +351,7 @@ func TestWatchersAreApart(t *testing.T) {
 		sources[0].send(t, delta(0)...)
 		next(t, stays.video)
 	}
-	if got := server.Stats(); got.Publishers != 1 || got.Dropped != 0 {
+	if got := server.Stats(); got.Publishers != 1 || got.Dropped != before {
 		t.Errorf("stats %+v", got)
 	}
 }
