@@ -77,13 +77,8 @@ export async function launch(name) {
 
 function chromiumPage(page) {
   page.setDefaultTimeout(patience);
-  const timeout = patience / tries;
-  const locate = (selector) => ({
-    click: () => page.locator(selector).click({ timeout }),
-    fill: (text) => page.locator(selector).fill(text, { timeout }),
-  });
   return {
-    ...common(page, locate),
+    ...common(page),
     wait: (what, fn, arg) => told(what, page, () => page.waitForFunction(fn, arg, { timeout: patience, polling: 100 })),
     size: (width, height) => page.setViewportSize({ width, height }),
     before: (fn) => page.addInitScript(fn),
@@ -99,9 +94,8 @@ function chromiumPage(page) {
 
 function firefoxPage(page, folder) {
   page.setDefaultTimeout(patience);
-  const locate = (selector) => page.locator(selector).setTimeout(patience / tries);
   return {
-    ...common(page, locate),
+    ...common(page),
     wait: (what, fn, arg) => told(what, page, () => page.waitForFunction(fn, { timeout: patience, polling: 100 }, arg)),
     size: (width, height) => page.setViewport({ width, height }),
     before: (fn) => page.evaluateOnNewDocument(fn),
@@ -141,11 +135,17 @@ async function arrival(folder) {
   throw new Error('no file arrived');
 }
 
-// How often an act is tried. Firefox was seen to give a page in front no
-// animation frame for half a minute, and its driver waits for two before a click.
-const tries = 3;
+// A browser shows one page at a time and slows down the others, so whoever is
+// looked at or acted on comes to the front first.
+let front;
 
-function common(page, locate) {
+async function toFront(page) {
+  if (front === page) return;
+  await page.bringToFront();
+  front = page;
+}
+
+function common(page) {
   const faults = [];
   page.on('pageerror', (err) => faults.push(err.message));
   page.on('console', (m) => {
@@ -155,32 +155,19 @@ function common(page, locate) {
     faults, // what the page said went wrong
     go: (url) => page.goto(url),
     evaluate: (fn, arg) => page.evaluate(fn, arg),
-    click: (selector) => tried(`click on ${selector}`, page, () => locate(selector).click()),
-    fill: (selector, text) => tried(`fill ${selector}`, page, () => locate(selector).fill(text)),
+    click: (selector) => told(`click on ${selector}`, page, () => page.locator(selector).click()),
+    fill: (selector, text) => told(`fill ${selector}`, page, () => page.locator(selector).fill(text)),
     shot: (path) => told('screenshot', page, () => page.screenshot({ path })),
     close: () => page.close(),
   };
 }
 
-// told acts on a page in front, and says what was tried when it fails. A browser
-// shows one page at a time and slows down the others.
+// told acts on a page in front, and says what was tried when it fails.
 async function told(what, page, act) {
   try {
-    await page.bringToFront();
+    await toFront(page);
     return await act();
   } catch (err) {
     throw new Error(`${what}: ${err.message}`, { cause: err });
-  }
-}
-
-// tried is told for what takes no effect before it succeeds.
-async function tried(what, page, act) {
-  for (let i = 1; ; i++) {
-    try {
-      return await told(what, page, act);
-    } catch (err) {
-      if (i === tries) throw err;
-      console.log(`      try ${i} failed: ${err.message}`);
-    }
   }
 }

@@ -174,7 +174,9 @@ async function mutes({ page }) {
   await seekTo(page, 0.4);
   await page.wait('the pictures in step', inStep, together);
   const before = await page.evaluate(() => document.querySelector('[data-kind=av] rv-player').position);
-  await page.click(`${av} .lane-row:first-child .icon-only`);
+  // Not every lane has sound, and a picture may come first.
+  const file = await page.evaluate(() => document.querySelector('[data-kind=av] [data-mute]').dataset.mute);
+  await page.click(`[data-mute="${file}"]`);
   const state = await page.evaluate(() => [...document.querySelectorAll('[data-kind=av] video')].map((v) => v.muted));
   assert(state.filter(Boolean).length === 1, `muted are ${state}, want one`);
   await page.wait(

@@ -30,15 +30,6 @@ await mkdir(world.out, { recursive: true });
 world.browser = await launch(need('BROWSER'));
 world.shot = (page, name) => page.shot(`${world.out}/${world.browser.name}-${name}.png`);
 
-// draws runs in the page: it says whether the browser shows it.
-function draws() {
-  return new Promise((done) => {
-    const is = `is ${document.visibilityState}, ${document.hasFocus() ? 'has' : 'lacks'} the focus`;
-    requestAnimationFrame(() => done(`${is} and draws`));
-    setTimeout(() => done(`${is} and draws nothing`), 2_000);
-  });
-}
-
 let passed = 0;
 let failed = 0;
 try {
@@ -55,7 +46,6 @@ try {
       console.log(`FAIL  ${name}: ${err.message}`);
       for (const page of [world.page, world.studio])
         for (const fault of page?.faults ?? []) console.log(`      the page says: ${fault}`);
-      console.log(`      the page ${await world.page.evaluate(draws).catch(() => 'does not answer')}`);
       await world.shot(world.page, 'failure').catch(() => {});
       if (world.studio) await world.shot(world.studio, 'failure-studio').catch(() => {});
       break;

@@ -11,6 +11,7 @@ export function soundTools(player, { fileId, participantId }) {
   return html`
     <button
       class="quiet icon-only"
+      data-mute=${fileId}
       aria-pressed=${player.mutes.has(fileId) ? 'true' : 'false'}
       aria-label=${t('player.mute', who)}
       title=${t('player.mute', who)}
