@@ -74,6 +74,10 @@ const (
 	CredentialLink   CredentialKind = "link"   // a one-time sign-in link
 	CredentialCookie CredentialKind = "cookie" // a sign-in in a browser
 	CredentialTicket CredentialKind = "ticket" // a short-lived right to one session or file
+
+	// CredentialInvitation is a link to the call page. All that it is good for
+	// is to get tickets for one participant of one session, again and again.
+	CredentialInvitation CredentialKind = "invitation"
 )
 
 // Credential is a secret somebody shows. Only the SHA-256 of the secret is
@@ -88,10 +92,10 @@ type Credential struct {
 	IssuerID  string  // of a ticket: the principal whose rights it borrows
 	Scopes    []Scope // of a token or ticket; a link or cookie has its person's
 	Purpose   Purpose // of a ticket
-	SessionID string  // of a ticket for a session
+	SessionID string  // of a ticket for a session, and of an invitation
 	FileID    string  // of a ticket for a file's bytes
 
-	// Of a ticket to publish: as whom, and only so.
+	// Of a ticket to publish or call, and of an invitation: as whom, and only so.
 	ParticipantID string
 	Role          Role
 
@@ -108,6 +112,7 @@ const (
 	PurposePublish  Purpose = "publish"
 	PurposeWatch    Purpose = "watch"
 	PurposeTab      Purpose = "tab"
+	PurposeCall     Purpose = "call" // to take part in a call: publish, watch, chat
 	PurposePlay     Purpose = "play"
 	PurposeDownload Purpose = "download"
 )

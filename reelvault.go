@@ -20,10 +20,25 @@ import "time"
 
 // Tenant is one customer company's space.
 type Tenant struct {
-	ID        string
-	Name      string // unique, 1 to 63 of [a-z0-9-]; appears in object keys never
-	Features  Features
-	CreatedAt time.Time
+	ID           string
+	Name         string // unique, 1 to 63 of [a-z0-9-]; appears in object keys never
+	Features     Features
+	Consent      ConsentNotice
+	MaxFileBytes int64 // of one file that is shared; 0 takes none
+	CreatedAt    time.Time
+}
+
+// DefaultMaxFileBytes is what a new tenant takes unless it says otherwise.
+const DefaultMaxFileBytes = 100 << 20
+
+// ConsentNotice is what guests are asked before they are recorded. A Version
+// names one text for ever: another text needs another version, so that an
+// answer says what was answered.
+type ConsentNotice struct {
+	Required bool
+	Text     string
+	Version  string // as the tenant counts, such as "2026-05"; empty while there never was a text
+	Language string // of the text, as BCP 47 writes it, or empty
 }
 
 // DefaultTenant is the name of the tenant that the first start makes.

@@ -131,5 +131,26 @@ const (
 type Participant struct {
 	ID       string
 	Role     Role
+	Name     string // what people read, or empty
+	Address  string // where a call came from or went to: a SIP address of record, or empty
 	JoinedAt time.Time
+	LeftAt   time.Time // zero while there; coming back makes it zero again
+	Consent  Consent   // of a guest
 }
+
+// Consent is what a person answered to the question whether the session may
+// be recorded.
+type Consent struct {
+	Answer  ConsentAnswer
+	Version string // of the text that was shown
+	At      time.Time
+}
+
+// ConsentAnswer is the answer to the notice before a recording.
+type ConsentAnswer string
+
+// The answers; the empty one is that there was none. A refusal is final.
+const (
+	ConsentGiven   ConsentAnswer = "given"
+	ConsentRefused ConsentAnswer = "refused"
+)
