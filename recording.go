@@ -115,6 +115,8 @@ const (
 	H264 Codec = "h264"
 	H265 Codec = "h265"
 	AV1  Codec = "av1"
+	PCMU Codec = "pcmu" // G.711 mu-law
+	PCMA Codec = "pcma" // G.711 A-law
 )
 
 // TrackType is whom a track shows, as the Recordings tab names it. The values

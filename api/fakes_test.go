@@ -75,6 +75,8 @@ func (c *control) StopSession(_ context.Context, _, sessionID string) error {
 	return nil
 }
 
+func (c *control) Release(context.Context, string, string) error { return nil }
+
 func (c *control) move(ctx context.Context, tenantID, id string, e reelvault.RecordingEvent) (reelvault.Recording, error) {
 	if _, err := c.catalog.MoveRecording(ctx, id, e, reelvault.Recording{}); err != nil {
 		return reelvault.Recording{}, err

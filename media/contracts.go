@@ -8,13 +8,19 @@ import (
 
 // Sink is where a source delivers. The recorder is one.
 type Sink interface {
-	// Admit says whether a new publisher would be recorded now: nil, or an
-	// error of kind StorageFull, Unavailable (shutting down) or Forbidden
-	// (the tenant's feature is off). Any goroutine may call it.
+	// Admit says whether a new publisher would be taken now: nil, or an error
+	// of kind StorageFull, Unavailable (shutting down), Forbidden (the
+	// tenant's feature for p.Kind is off), NotFound (no such session) or
+	// Conflict (the session has ended). One that may go on unrecorded is
+	// refused for none of the first and third. Any goroutine may call it.
 	Admit(ctx context.Context, p Publisher) error
 
 	// Open starts a capture of p's media. The recording itself opens with the
-	// first packet. Whoever opens a Capture closes it. Any goroutine may call.
+	// first packet. Where Admit lets a publisher through that may not be
+	// recorded, the capture keeps nothing for as long as it lives. While the
+	// session is withheld from recording it keeps nothing either, until
+	// Control.Release. Whoever opens a Capture closes it. Any goroutine may
+	// call.
 	Open(ctx context.Context, p Publisher) (Capture, error)
 }
 
@@ -24,7 +30,8 @@ type Capture interface {
 	// AddTrack announces a track. requestKeyframe, nil for audio, asks the
 	// sender for a keyframe; it is called from the capture goroutine, already
 	// throttled, and must not block. A codec without a depacketizer is an
-	// error of kind Unsupported.
+	// error of kind Unsupported. In a call, a party that comes again with the
+	// same codec, as after a re-INVITE, gets the Track it had, closed or not.
 	AddTrack(f Format, requestKeyframe func()) (Track, error)
 
 	// Close ends the capture and returns when its last packet is in the
@@ -38,7 +45,7 @@ type Capture interface {
 type Track interface {
 	// WritePacket takes p over; it never blocks. It says whether p may be
 	// forwarded to watchers: false while the recording is paused. A packet
-	// that is dropped for overload may still be forwarded.
+	// that is dropped for overload, or not recorded, may still be forwarded.
 	WritePacket(p *Packet) bool
 
 	// WriteReport takes a sender report of this track; it never blocks.
@@ -46,6 +53,13 @@ type Track interface {
 
 	// Close says that no more packets will come. The capture's Close implies it.
 	Close()
+}
+
+// Holder is a Track of a call whose sender may be on hold.
+type Holder interface {
+	// Hold says that the sender has been put on hold, or taken off it. A hole
+	// that has to do with it is a gap of cause hold. It never blocks.
+	Hold(on bool)
 }
 
 // Control is what the API may ask of the recorder. A recording that is not
@@ -67,6 +81,11 @@ type Control interface {
 	// StopSession stops every recording of a session, and returns when they
 	// can be played. A session without any is no error.
 	StopSession(ctx context.Context, tenantID, sessionID string) error
+
+	// Release lets the running publishers of a session be recorded that was
+	// withheld when they came. The recording's clock starts with the first
+	// packet from then on. A session that has none is no error.
+	Release(ctx context.Context, tenantID, sessionID string) error
 }
 
 // Gateway is the WebRTC side as the API sees it. Its methods may be called

@@ -20,7 +20,7 @@ type Packet struct {
 	SequenceNumber uint16
 	Timestamp      uint32
 	Marker         bool
-	Payload        []byte    // without padding; empty for a padding-only packet; never written to again
+	Payload        []byte    // without padding; never written to again. Empty for a packet that only counts: padding, comfort noise, DTMF
 	Arrival        time.Time // with a monotonic reading: steps of the host's clock do not show
 }
 
@@ -30,6 +30,7 @@ type Report struct {
 	SSRC    uint32
 	NTP     uint64 // seconds since 1900 in 32.32 fixed point
 	RTP     uint32
+	CNAME   string // of the sender, as it told it last (RFC 3550, section 6.5.1), or empty
 	Arrival time.Time
 }
 
@@ -63,8 +64,14 @@ type Format struct {
 type Party struct {
 	ParticipantID string
 	Role          reelvault.Role
-	Channel       int // of a stereo file: 0 is left, the caller; 1 is right, the callee
+
+	// Channel is the party's place in a call's stereo file: 0 is left, the
+	// caller; 1 is right, the callee. Any other has a mono file of its own.
+	Channel int
 }
+
+// Mixed is the Channel of a stream that holds all parties of a call.
+const Mixed = -1
 
 // Publisher says whose media a capture takes.
 type Publisher struct {
@@ -87,7 +94,7 @@ type Depacketizer interface {
 	// completes, in decoding order. It never gives half a frame, a frame
 	// whose references are missing, or bytes that were not sent. A payload
 	// that makes no sense is treated as lost. p and what it gives may share
-	// memory.
+	// memory. The slice that it gives is good until the next Push.
 	Push(p *Packet, lost int) []Frame
 
 	// NeedKeyframe says that frames are being dropped until a keyframe comes.

@@ -3,6 +3,7 @@ package recorder
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/reelvault/reelvault"
@@ -45,6 +46,8 @@ type capture struct {
 	closeOnce sync.Once
 	cause     error // set before closing is closed
 
+	withheld atomic.Bool // nothing is taken, until release
+
 	saving  sync.Mutex // held while notes are saved, so that older ones never overtake newer ones
 	notedMu sync.Mutex
 	noted   notes
@@ -72,12 +75,14 @@ type arrival struct {
 }
 
 func newCapture(r *Recorder, rec *recording, p media.Publisher) *capture {
-	return &capture{
+	c := &capture{
 		recorder: r, recording: rec, publisher: p,
 		inbox: make(chan arrival, inboxSize), commands: make(chan func()),
 		closing: make(chan struct{}), finished: make(chan struct{}), first: true,
 		timeline: timeline.New(timeline.Config{Log: r.config.Log.With("session", p.SessionID, "participant", p.ParticipantID)}),
 	}
+	c.withheld.Store(true)
+	return c
 }
 
 // AddTrack implements media.Capture.
@@ -230,6 +235,17 @@ func (c *capture) resume(pause reelvault.Gap) {
 		t.askKeyframe(now)
 	}
 	c.note(now)
+}
+
+// release lets a capture that was withheld begin, with a keyframe.
+func (c *capture) release() {
+	if !c.withheld.Swap(false) {
+		return
+	}
+	now := time.Now()
+	for _, t := range c.tracks {
+		t.askKeyframe(now)
+	}
 }
 
 // open opens the recording, if this capture is the first to have media. It

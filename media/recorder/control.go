@@ -46,16 +46,30 @@ func (r *Recorder) Stop(ctx context.Context, tenantID, recordingID string) (reel
 
 // StopSession implements media.Control.
 func (r *Recorder) StopSession(ctx context.Context, tenantID, sessionID string) error {
+	return stopAll(ctx, r.of(tenantID, sessionID))
+}
+
+// Release implements media.Control.
+func (r *Recorder) Release(_ context.Context, tenantID, sessionID string) error {
+	for _, rec := range r.of(tenantID, sessionID) {
+		for _, c := range rec.all() {
+			c.do(c.release)
+		}
+	}
+	return nil
+}
+
+// of gives a session's recordings that take publishers.
+func (r *Recorder) of(tenantID, sessionID string) []*recording {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	var all []*recording
 	for s, rec := range r.recordings {
 		if s.tenantID == tenantID && s.sessionID == sessionID {
 			all = append(all, rec)
 		}
 	}
-	r.mu.Unlock()
-
-	return stopAll(ctx, all)
+	return all
 }
 
 // stopAll asks recordings to stop, and waits until all have.

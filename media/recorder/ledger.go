@@ -15,6 +15,10 @@ type Ledger interface {
 	// Session gives one, or an error of kind NotFound.
 	Session(ctx context.Context, tenantID, id string) (reelvault.Session, error)
 
+	// Withheld says whether a session must not be recorded now, because
+	// somebody in it has not agreed yet.
+	Withheld(ctx context.Context, tenantID, sessionID string) (bool, error)
+
 	// CreateRecording adds r without files and tracks.
 	CreateRecording(ctx context.Context, r reelvault.Recording) error
 

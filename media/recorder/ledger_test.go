@@ -13,9 +13,11 @@ import (
 type ledger struct {
 	mu         sync.Mutex
 	recordings map[string]reelvault.Recording
-	timings    map[string]reelvault.Timing    // by file
-	failure    error                          // of every change
-	onSession  func()                         // called when a session is looked up
+	timings    map[string]reelvault.Timing // by file
+	failure    error                       // of every change
+	onSession  func()                      // called when a session is looked up
+	onWithheld func()                      // before it is told whether a session is withheld
+	withheld   bool
 	onCreate   func()                         // before a recording is added
 	onMove     func(reelvault.RecordingEvent) // after a recording was moved
 	onSeal     func()                         // before a sealed file is saved
@@ -26,7 +28,7 @@ type ledger struct {
 func newLedger() *ledger {
 	return &ledger{
 		recordings: map[string]reelvault.Recording{}, timings: map[string]reelvault.Timing{}, status: reelvault.StatusActive,
-		features: reelvault.Features{AV: true},
+		features: reelvault.Features{AV: true, Phone: true},
 	}
 }
 
@@ -46,6 +48,15 @@ func (l *ledger) Session(_ context.Context, tenantID, id string) (reelvault.Sess
 		l.onSession()
 	}
 	return reelvault.Session{ID: id, TenantID: tenantID, Status: l.status}, nil
+}
+
+func (l *ledger) Withheld(context.Context, string, string) (bool, error) {
+	if l.onWithheld != nil {
+		l.onWithheld()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.withheld, nil
 }
 
 func (l *ledger) CreateRecording(_ context.Context, r reelvault.Recording) error {

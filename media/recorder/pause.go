@@ -35,6 +35,7 @@ func (r *recording) pause(ctx context.Context, by, reason string) (reelvault.Rec
 	if len(all) == 0 {
 		r.notePause(row.Tracks, gap)
 	}
+	r.recorder.config.Changed(row)
 	r.recorder.config.Log.Info("recording paused", "recording", r.id, "by", by)
 	return row, nil
 }
@@ -54,6 +55,7 @@ func (r *recording) resume(ctx context.Context) (reelvault.Recording, error) {
 	}
 	r.paused.Store(false)
 	r.saveNoted()
+	r.recorder.config.Changed(row)
 	r.recorder.config.Log.Info("recording resumed", "recording", r.id)
 	return row, nil
 }

@@ -16,12 +16,17 @@
 // disk; it never costs another recording anything. A file whose disk failed
 // is abandoned and capture goes on in a new one.
 //
+// A session may be withheld, until those in it have agreed to be recorded.
+// Its captures let everything pass and keep nothing, not even in memory; no
+// recording opens. When it is released they begin as if they had just come.
+//
 // After a crash Recover finishes what the spool holds with the same code that
 // finishes an abandoned file.
 package recorder
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -44,12 +49,13 @@ const (
 	sealTime = 30 * time.Second
 )
 
-// Config is what a Recorder needs. All fields but Stored are required.
+// Config is what a Recorder needs. All fields but the functions are required.
 type Config struct {
-	Ledger Ledger
-	Spool  *spool.Dir
-	Stored func(fileID string) // told when a file has grown or is sealed; must not block
-	Log    *slog.Logger
+	Ledger  Ledger
+	Spool   *spool.Dir
+	Stored  func(fileID string)       // told when a file has grown or is sealed; must not block
+	Changed func(reelvault.Recording) // told when a recording has opened or changed its state; must not block
+	Log     *slog.Logger
 }
 
 // Recorder implements media.Sink and media.Control.
@@ -84,11 +90,22 @@ func New(c Config) *Recorder {
 	if c.Stored == nil {
 		c.Stored = func(string) {}
 	}
+	if c.Changed == nil {
+		c.Changed = func(reelvault.Recording) {}
+	}
 	return &Recorder{config: c, recordings: map[scope]*recording{}}
 }
 
 // Admit implements media.Sink.
 func (r *Recorder) Admit(ctx context.Context, p media.Publisher) error {
+	err := r.admit(ctx, p)
+	if goesUnrecorded(p, err) {
+		return nil
+	}
+	return err
+}
+
+func (r *Recorder) admit(ctx context.Context, p media.Publisher) error {
 	r.mu.Lock()
 	draining := r.draining
 	r.mu.Unlock()
@@ -99,9 +116,6 @@ func (r *Recorder) Admit(ctx context.Context, p media.Publisher) error {
 	if err != nil {
 		return err
 	}
-	if !t.Features.AV {
-		return reelvault.Errorf(reelvault.Forbidden, "audio and video are switched off for tenant %s", t.Name)
-	}
 	s, err := r.config.Ledger.Session(ctx, p.TenantID, p.SessionID)
 	if err != nil {
 		return err
@@ -109,14 +123,53 @@ func (r *Recorder) Admit(ctx context.Context, p media.Publisher) error {
 	if !s.Status.Live() {
 		return reelvault.Errorf(reelvault.Conflict, "the session is %s", s.Status)
 	}
+	switch {
+	case p.Kind == reelvault.RecordingPhone && !t.Features.Phone:
+		return reelvault.Errorf(reelvault.Forbidden, "telephony is switched off for tenant %s", t.Name)
+	case p.Kind != reelvault.RecordingPhone && !t.Features.AV:
+		return reelvault.Errorf(reelvault.Forbidden, "audio and video are switched off for tenant %s", t.Name)
+	}
 	return r.config.Spool.Room()
+}
+
+// goesUnrecorded says whether what Admit found speaks against a recording
+// only, and p is to go on without one.
+func goesUnrecorded(p media.Publisher, err error) bool {
+	if err == nil || !p.Unrecorded {
+		return false
+	}
+	kind := reelvault.KindOf(err)
+	return kind == reelvault.Forbidden || kind == reelvault.StorageFull
 }
 
 // Open implements media.Sink.
 func (r *Recorder) Open(ctx context.Context, p media.Publisher) (media.Capture, error) {
-	if err := r.Admit(ctx, p); err != nil {
+	err := r.admit(ctx, p)
+	if goesUnrecorded(p, err) {
+		r.config.Log.Info("publisher goes on unrecorded", "session", p.SessionID, "participant", p.ParticipantID, "reason", err)
+		return unrecorded{}, nil
+	}
+	if err != nil {
 		return nil, err
 	}
+	c, err := r.start(p)
+	if err != nil {
+		return nil, err
+	}
+	// Whoever is released after the ledger has answered finds the capture here.
+	withheld, err := r.config.Ledger.Withheld(ctx, p.TenantID, p.SessionID)
+	if err != nil {
+		c.Close(err)
+		return nil, fmt.Errorf("ask whether session %s is withheld: %w", p.SessionID, err)
+	}
+	if !withheld {
+		c.withheld.Store(false)
+	}
+	return c, nil
+}
+
+// start makes p's capture a part of its recording. It is withheld at first.
+func (r *Recorder) start(p media.Publisher) (*capture, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.draining {

@@ -159,6 +159,7 @@ func (r *recording) open(ctx context.Context, start time.Time) error {
 	r.mu.Lock()
 	r.row, r.start = &row, start
 	r.mu.Unlock()
+	r.recorder.config.Changed(row)
 	r.recorder.config.Log.Info("recording opened", "recording", r.id, "session", r.scope.sessionID, "kind", r.scope.kind)
 	return nil
 }

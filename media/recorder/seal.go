@@ -82,6 +82,7 @@ func (r *recording) settle(ctx context.Context, pause reelvault.Gap) error {
 	if err != nil {
 		return err
 	}
+	r.recorder.config.Changed(row)
 	r.stretchPause(row, pause)
 	return r.conclude(ctx)
 }
@@ -92,9 +93,11 @@ func (r *recording) conclude(ctx context.Context) error {
 	if !r.kept {
 		event, change.Reason = reelvault.EventFail, nothingKept
 	}
-	if _, err := r.recorder.config.Ledger.MoveRecording(ctx, r.id, event, change); err != nil {
+	row, err := r.recorder.config.Ledger.MoveRecording(ctx, r.id, event, change)
+	if err != nil {
 		return err
 	}
+	r.recorder.config.Changed(row)
 	r.recorder.config.Log.Info("recording sealed", "recording", r.id, "event", event, "reason", change.Reason)
 	return nil
 }

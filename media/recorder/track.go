@@ -58,7 +58,7 @@ func (t *track) WritePacket(p *media.Packet) bool {
 	if r.paused.Load() {
 		return false
 	}
-	if r.ended.Load() {
+	if r.ended.Load() || t.capture.withheld.Load() {
 		return true
 	}
 	select {
@@ -72,6 +72,9 @@ func (t *track) WritePacket(p *media.Packet) bool {
 
 // WriteReport implements media.Track.
 func (t *track) WriteReport(r media.Report) {
+	if t.capture.withheld.Load() {
+		return
+	}
 	select {
 	case t.capture.inbox <- arrival{track: t, report: r}:
 	default: // the next report says as much
