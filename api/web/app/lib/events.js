@@ -11,21 +11,22 @@ const longestWait = 30_000;
 
 // events reads the stream at url and goes on where it broke off, for ever or
 // until the server refuses it for good. headers gives the headers of each
-// attempt (a ticket may have to be renewed), since is the id after which to
-// begin, heard is called with each {id, type, data}, and state with "connected",
-// "lost" or "refused". The returned handle has stop().
+// attempt, and is told whether the last one was answered with 401, since a
+// ticket may have to be renewed. since is the id after which to begin. heard is
+// called with each {id, type, data}, and state with "connected", "lost" or
+// "refused". The returned handle has stop().
 export function events({ url, headers = async () => ({}), since = '', heard, state = () => {} }) {
   const over = new AbortController();
   let last = String(since);
   let wait = firstWait;
 
-  async function read() {
+  async function read(refused) {
     const mine = new AbortController();
     const end = () => mine.abort();
     let timer = setTimeout(end, silence);
     over.signal.addEventListener('abort', end);
     try {
-      const init = { signal: mine.signal, cache: 'no-store', headers: { Accept: 'text/event-stream', ...(await headers()) } };
+      const init = { signal: mine.signal, cache: 'no-store', headers: { Accept: 'text/event-stream', ...(await headers(refused)) } };
       if (last) init.headers['Last-Event-ID'] = last;
       const answer = await fetch(url, init);
       if (!answer.ok) return answer.status;
@@ -53,11 +54,13 @@ export function events({ url, headers = async () => ({}), since = '', heard, sta
   }
 
   async function run() {
+    let status = 0;
     while (!over.signal.aborted) {
-      const status = await read();
+      const refused = status === 401;
+      status = await read(refused);
       if (over.signal.aborted) return;
-      if (status === 401) dispatchEvent(new Event('rv-unauthenticated'));
-      if ([401, 403, 404].includes(status)) return state('refused');
+      if ([403, 404].includes(status) || (status === 401 && refused)) return state('refused');
+      if (status === 401) continue;
       state('lost');
       await pause(wait * (0.5 + Math.random() / 2), over.signal);
       wait = Math.min(wait * 2, longestWait);
