@@ -4,7 +4,7 @@
 // decoding the recording. Its load generator and its publishers speak WHIP to
 // any server.
 //
-// Nothing here is imported by the product.
+// Tests import it, and the command, whose demo is played by its publishers.
 package testmedia
 
 import (
@@ -82,6 +82,27 @@ func Encode(ctx context.Context, s ClipSpec) (*Clip, error) {
 	return c, nil
 }
 
+// Read gives the clip of two files that were encoded as s says: VP8, VP9 or AV1
+// in IVF, and Opus in Ogg, 20 ms a page. A nil one is a medium the clip lacks.
+func Read(s ClipSpec, ivf, ogg []byte) (*Clip, error) {
+	c := &Clip{ClipSpec: s}
+	if ivf != nil {
+		pictures, err := splitIVF(ivf)
+		if err != nil {
+			return nil, fmt.Errorf("read clip: %w", err)
+		}
+		c.VideoFrames = s.frames(pictures)
+	}
+	if ogg != nil {
+		sound, err := readOgg(ogg, s.Duration)
+		if err != nil {
+			return nil, err
+		}
+		c.AudioFrames = sound
+	}
+	return c, nil
+}
+
 // Join gives a clip that plays a and then b, as of a camera that changes its
 // size on the way. Both have the same codec and whole seconds.
 func Join(a, b *Clip) *Clip {
@@ -125,7 +146,7 @@ func encodeVideo(ctx context.Context, s ClipSpec, path string) ([]Encoded, error
 		s.Width, s.Height, s.FPS, s.Duration.Seconds(),
 		s.FPS, s.FPS/2, s.FPS/2+max(s.FPS/15-1, 0))
 	args := append([]string{"-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p"}, options...)
-	keyEvery := int(s.KeyEvery.Seconds() * float64(s.FPS))
+	keyEvery := s.keyEvery()
 	format, split := "ivf", splitIVF
 	switch s.Video {
 	case reelvault.H264:
@@ -146,13 +167,22 @@ func encodeVideo(ctx context.Context, s ClipSpec, path string) ([]Encoded, error
 	if err != nil {
 		return nil, fmt.Errorf("read clip: %w", err)
 	}
+	return s.frames(pictures), nil
+}
+
+// frames gives pictures their times.
+func (s ClipSpec) frames(pictures [][]byte) []Encoded {
+	keyEvery := s.keyEvery()
 	frames := make([]Encoded, len(pictures))
 	for i, data := range pictures {
 		at := time.Duration(i) * time.Second / time.Duration(s.FPS)
 		frames[i] = Encoded{At: at, Data: data, Key: i%keyEvery == 0}
 	}
-	return frames, nil
+	return frames
 }
+
+// keyEvery gives the keyframe interval in pictures.
+func (s ClipSpec) keyEvery() int { return int(s.KeyEvery.Seconds() * float64(s.FPS)) }
 
 func splitIVF(stream []byte) ([][]byte, error) {
 	r, _, err := ivfreader.NewWith(bytes.NewReader(stream))

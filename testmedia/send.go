@@ -62,25 +62,48 @@ func (c *Clip) Formats() map[Stream]media.Format {
 	return f
 }
 
-// sendingStream packetizes one stream.
+// sendingStream packetizes one stream, turn by turn of its clip.
 type sendingStream struct {
 	spec      SendSpec
 	stream    Stream
+	frames    []Encoded
+	sends     func(at time.Duration) bool
 	rate      float64 // RTP units a second, with the clock's error
 	payloader rtp.Payloader
 	ssrc      uint32
 	sequence  uint16
 	base      uint32
-	sent      []Sent
+	report    time.Duration // when the next one is due
+	keyed     bool          // a keyframe was sent, and nothing left out since
+	sent      []Sent        // of this turn
 }
 
 // Send gives everything that the publisher sends, in order.
 func Send(c *Clip, s SendSpec) ([]Sent, error) {
+	streams, err := newSendingStreams(c, s)
+	if err != nil {
+		return nil, err
+	}
 	var all []Sent
+	for _, t := range streams {
+		for loop := time.Duration(0); t.turn(loop); loop += c.Duration {
+		}
+		all = append(all, t.sent...)
+	}
+	return inOrder(all), nil
+}
+
+func inOrder(all []Sent) []Sent {
+	slices.SortStableFunc(all, func(a, b Sent) int { return int(a.At - b.At) })
+	return all
+}
+
+func newSendingStreams(c *Clip, s SendSpec) ([]*sendingStream, error) {
+	var streams []*sendingStream
 	if len(c.AudioFrames) > 0 {
 		t := newSendingStream(s, AudioStream, 48000*s.tempo(), &codecs.OpusPayloader{})
-		t.send(c.AudioFrames, c.Duration, s.sounds)
-		all = append(all, t.sent...)
+		t.frames, t.sends = c.AudioFrames, s.sounds
+		streams = append(streams, t)
 	}
 	if len(c.VideoFrames) > 0 {
 		p, err := payloader(c.Video)
@@ -88,11 +111,10 @@ func Send(c *Clip, s SendSpec) ([]Sent, error) {
 			return nil, err
 		}
 		t := newSendingStream(s, VideoStream, 90000, p)
-		t.send(c.VideoFrames, c.Duration, func(at time.Duration) bool { return at >= s.VideoStart })
-		all = append(all, t.sent...)
+		t.frames, t.sends = c.VideoFrames, func(at time.Duration) bool { return at >= s.VideoStart }
+		streams = append(streams, t)
 	}
-	slices.SortStableFunc(all, func(a, b Sent) int { return int(a.At - b.At) })
-	return all, nil
+	return streams, nil
 }
 
 // sounds says whether the sound at an instant is sent.
@@ -128,7 +150,10 @@ func payloader(c reelvault.Codec) (rtp.Payloader, error) {
 }
 
 func newSendingStream(s SendSpec, stream Stream, rate float64, p rtp.Payloader) *sendingStream {
-	t := &sendingStream{spec: s, stream: stream, rate: rate, payloader: p, ssrc: 0x1000 + uint32(stream), sequence: 1000, base: 1 << 20}
+	t := &sendingStream{
+		spec: s, stream: stream, rate: rate, payloader: p, ssrc: 0x1000 + uint32(stream), sequence: 1000, base: 1 << 20,
+		report: max(s.ReportsFrom, 300*time.Millisecond),
+	}
 	if s.WrapSoon {
 		t.sequence = 65535 - 300
 		t.base = -uint32(rate * 3)
@@ -141,7 +166,9 @@ func (t *sendingStream) rtp(at time.Duration) uint32 {
 	return t.base + uint32(int64(math.Round(at.Seconds()*t.rate)))
 }
 
-func (t *sendingStream) send(frames []Encoded, length time.Duration, sends func(time.Duration) bool) {
+// turn adds to what is sent the clip as it is played from loop on. It gives
+// false at the end of all that is to be sent.
+func (t *sendingStream) turn(loop time.Duration) bool {
 	every := t.spec.ReportEvery
 	if every == 0 {
 		every = time.Second
@@ -150,25 +177,22 @@ func (t *sendingStream) send(frames []Encoded, length time.Duration, sends func(
 	if t.stream == VideoStream {
 		skew = t.spec.VideoSkew
 	}
-	report := max(t.spec.ReportsFrom, 300*time.Millisecond)
-	keyed := false
-	for loop := time.Duration(0); ; loop += length {
-		for _, f := range frames {
-			at := time.Duration(float64(loop+f.At) / t.spec.tempo())
-			if at >= t.spec.Length {
-				return
-			}
-			keyed = sends(at) && (keyed || f.Key)
-			if !keyed {
-				continue
-			}
-			if !t.spec.NoReports && at >= report {
-				t.report(at + skew)
-				report = at + every
-			}
-			t.packets(f, at, at+skew)
+	for _, f := range t.frames {
+		at := time.Duration(float64(loop+f.At) / t.spec.tempo())
+		if at >= t.spec.Length {
+			return false
 		}
+		t.keyed = t.sends(at) && (t.keyed || f.Key)
+		if !t.keyed {
+			continue
+		}
+		if !t.spec.NoReports && at >= t.report {
+			t.sendReport(at + skew)
+			t.report = at + every
+		}
+		t.packets(f, at, at+skew)
 	}
+	return true
 }
 
 func (t *sendingStream) packets(f Encoded, captured, leaves time.Duration) {
@@ -185,8 +209,8 @@ func (t *sendingStream) packets(f Encoded, captured, leaves time.Duration) {
 // since1900 is when the sender's clock starts: some day in 2023.
 const since1900 = 3_900_000_000
 
-// report says which RTP time the stream's clock showed at an instant.
-func (t *sendingStream) report(at time.Duration) {
+// sendReport says which RTP time the stream's clock showed at an instant.
+func (t *sendingStream) sendReport(at time.Duration) {
 	seconds := at.Seconds()
 	if bad := t.spec.BadReport; t.stream == VideoStream && bad != 0 && (at-bad).Abs() < 500*time.Millisecond {
 		seconds += 0.1

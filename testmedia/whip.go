@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -204,7 +206,36 @@ func (p *Peer) request(ctx context.Context, method, target, body string) (answer
 // is moved to start now, too: who retransmits learns the round trip from what
 // the server says of them, and waits for it before the next try.
 func (p *Peer) Send(ctx context.Context, sent []Sent) (packets int, late time.Duration, err error) {
-	start := time.Now()
+	return p.sendFrom(ctx, time.Now(), sent)
+}
+
+// Loop sends a clip over and over until ctx ends, as if it had begun at start:
+// peers that share it stay together, whenever each of them came. Sequence
+// numbers, clocks and picture ids go on from one turn to the next.
+func (p *Peer) Loop(ctx context.Context, start time.Time, c *Clip) error {
+	begun := time.Since(start)
+	streams, err := newSendingStreams(c, SendSpec{Length: math.MaxInt64, VideoStart: begun})
+	if err != nil {
+		return err
+	}
+	for turn := begun.Truncate(c.Duration); ; turn += c.Duration {
+		var sent []Sent
+		for _, t := range streams {
+			t.sent = nil
+			t.turn(turn)
+			sent = append(sent, t.sent...)
+		}
+		sent = slices.DeleteFunc(inOrder(sent), func(s Sent) bool { return s.At < begun })
+		if _, _, err = p.sendFrom(ctx, start, sent); ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// sendFrom sends at the times that sent says, from start on.
+func (p *Peer) sendFrom(ctx context.Context, start time.Time, sent []Sent) (packets int, late time.Duration, err error) {
 	p.reportsLater = ntp(start) - since1900<<32
 	timer := time.NewTimer(0)
 	defer timer.Stop()
