@@ -27,6 +27,8 @@ func New(f media.Format) (media.Depacketizer, error) {
 	switch f.Codec {
 	case reelvault.Opus:
 		return newOpus(f)
+	case reelvault.PCMU, reelvault.PCMA:
+		return newG711(f)
 	case reelvault.VP8:
 		return newAssembler(&vp8{}), nil
 	case reelvault.VP9:

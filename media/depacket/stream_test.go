@@ -111,6 +111,9 @@ func nonFlexible(tb testing.TB, s stream) stream {
 }
 
 func format(codec reelvault.Codec) media.Format {
+	if codec == reelvault.PCMU || codec == reelvault.PCMA {
+		return g711Format(codec)
+	}
 	return media.Format{Media: reelvault.Video, Codec: codec, ClockRate: 90000}
 }
 
