@@ -136,8 +136,7 @@ func TestFeatureOffEndsPublishers(t *testing.T) {
 	for _, name := range []string{"whip", "whep"} {
 		patch("true")
 		w.gateway.before = func() {
-			_, err := w.catalog.SetFeatures(t.Context(), w.a.ID, reelvault.Features{})
-			must(t, err)
+			w.setFeatures(t, reelvault.Features{})
 		}
 		wantStatus(t, w.offer(name, w.a.Session, w.a.Token, "?participant=guest-1"), 403)
 		w.gateway.before = nil

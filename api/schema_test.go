@@ -81,9 +81,10 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		Publisher: media.Publisher{TenantID: w.a.ID, SessionID: w.a.Session, ParticipantID: "guest-1", Role: reelvault.RoleGuest, Kind: reelvault.RecordingAV},
 		Formats:   []media.Format{{Media: reelvault.Audio, Codec: reelvault.Opus}},
 	}}
-	must(t, w.catalog.Join(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{
+	_, err := w.catalog.SetParticipant(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{
 		ID: "guest-1", Role: reelvault.RoleGuest, JoinedAt: w.clock.Now(),
-	}))
+	})
+	must(t, err)
 	ops := w.operations(t)
 	slices.Reverse(ops) // so that listAudit has something to list
 	for _, op := range ops {

@@ -83,7 +83,7 @@ func (s *Server) registerTenants(api huma.API) {
 
 func (s *Server) createTenant(ctx context.Context, c *caller, in *createTenantInput) (*body[tenantView], error) {
 	t := reelvault.Tenant{
-		ID: newID(), Name: in.Body.Name, CreatedAt: s.now(),
+		ID: newID(), Name: in.Body.Name, CreatedAt: s.now(), MaxFileBytes: reelvault.DefaultMaxFileBytes,
 		Features: reelvault.Features{AV: in.Body.Features.AV, Phone: in.Body.Features.Phone},
 	}
 	if err := s.Catalog.CreateTenant(ctx, t); err != nil {
@@ -98,7 +98,10 @@ func (s *Server) updateTenant(ctx context.Context, c *caller, in *updateTenantIn
 		return nil, err
 	}
 	f := reelvault.Features{AV: in.Body.Features.AV, Phone: in.Body.Features.Phone}
-	t, err := s.Catalog.SetFeatures(ctx, in.ID, f)
+	t, err := s.Catalog.UpdateTenant(ctx, in.ID, func(t *reelvault.Tenant) error {
+		t.Features = f
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func publisherOf(c *caller, session reelvault.Session, in *whipInput) (media.Pub
 // only made begins it.
 func (s *Server) enter(ctx context.Context, session reelvault.Session, p media.Publisher) error {
 	who := reelvault.Participant{ID: p.ParticipantID, Role: p.Role, JoinedAt: s.now()}
-	if err := s.Catalog.Join(ctx, session.TenantID, session.ID, who); err != nil {
+	if _, err := s.Catalog.SetParticipant(ctx, session.TenantID, session.ID, who); err != nil {
 		return err
 	}
 	if session.Status != reelvault.StatusCreated {

@@ -86,8 +86,7 @@ func TestOfferRefusals(t *testing.T) {
 		{name: "bad participant", change: func(c *call) { c.path = strings.Replace(c.path, "guest-1", "a%20b", 1) }, want: 422},
 		{name: "type with parameters", change: func(c *call) { c.header["Content-Type"] = "application/sdp; charset=utf-8" }, want: 201},
 		{name: "feature off", want: 403, prepare: func(w *world) {
-			_, err := w.catalog.SetFeatures(t.Context(), w.a.ID, reelvault.Features{Phone: true})
-			must(t, err)
+			w.setFeatures(t, reelvault.Features{Phone: true})
 		}},
 		{name: "session ended", want: 409, prepare: func(w *world) {
 			_, err := w.catalog.MoveSession(t.Context(), w.a.ID, w.a.Session, reelvault.StatusClosed, "", w.clock.Now())

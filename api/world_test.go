@@ -159,6 +159,15 @@ func (w *world) newTenant(tb testing.TB, name string) tenant {
 	return t
 }
 
+func (w *world) setFeatures(tb testing.TB, f reelvault.Features) {
+	tb.Helper()
+	_, err := w.catalog.UpdateTenant(tb.Context(), w.a.ID, func(t *reelvault.Tenant) error {
+		t.Features = f
+		return nil
+	})
+	must(tb, err)
+}
+
 // credential stores c with a new secret.
 func (w *world) credential(tb testing.TB, c reelvault.Credential) (secret, id string) {
 	tb.Helper()

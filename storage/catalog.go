@@ -22,6 +22,8 @@ import (
 type Catalog interface {
 	Tenants
 	Sessions
+	Participants
+	Activities
 	Recordings
 	Access
 
@@ -46,8 +48,12 @@ type Tenants interface {
 	// Tenants lists them by id, and gives the cursor of the next page or "".
 	Tenants(ctx context.Context, p Page) ([]reelvault.Tenant, string, error)
 
-	// SetFeatures replaces a tenant's features, or NotFound.
-	SetFeatures(ctx context.Context, id string, f reelvault.Features) (reelvault.Tenant, error)
+	// UpdateTenant changes a tenant's Features, Consent and MaxFileBytes as
+	// change says, in one transaction, or NotFound. An error of change ends it
+	// without effect and is given back. change may run more than once and must
+	// not use the catalog. A version of a notice that has or had another text
+	// or language is a Conflict, as with CreateTenant.
+	UpdateTenant(ctx context.Context, id string, change func(t *reelvault.Tenant) error) (reelvault.Tenant, error)
 }
 
 // SessionFilter chooses sessions of one tenant.
@@ -72,10 +78,6 @@ type Sessions interface {
 	// MoveSession takes a session to a status. A move that its status does not
 	// allow is a Conflict that names the present status.
 	MoveSession(ctx context.Context, tenantID, id string, to reelvault.SessionStatus, reason reelvault.TerminationReason, at time.Time) (reelvault.Session, error)
-
-	// Join adds a participant, once: one that is there already stays as it is.
-	// A session that is not live is a Conflict.
-	Join(ctx context.Context, tenantID, sessionID string, p reelvault.Participant) error
 }
 
 // Recordings keeps recordings with their files, tracks and gaps.
@@ -175,8 +177,8 @@ type Access interface {
 	// Credentials lists a tenant's credentials of a kind, expired ones left out.
 	Credentials(ctx context.Context, tenantID string, kind reelvault.CredentialKind, now time.Time) ([]reelvault.Credential, error)
 
-	// Revoke deletes a tenant's credential and every ticket it issued, and what
-	// these issued, or NotFound.
+	// Revoke deletes a tenant's credential and every ticket and invitation it
+	// issued, and what these issued, or NotFound.
 	Revoke(ctx context.Context, tenantID, id string) error
 
 	// RemoveExpired deletes credentials that ended before now.

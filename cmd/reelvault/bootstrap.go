@@ -36,7 +36,8 @@ func ensureTenant(ctx context.Context, catalog storage.Catalog, now time.Time) (
 		return tenant, err
 	}
 	tenant = reelvault.Tenant{
-		ID: newID(), Name: reelvault.DefaultTenant, Features: reelvault.Features{AV: true, Phone: true}, CreatedAt: now,
+		ID: newID(), Name: reelvault.DefaultTenant, Features: reelvault.Features{AV: true, Phone: true},
+		MaxFileBytes: reelvault.DefaultMaxFileBytes, CreatedAt: now,
 	}
 	err = catalog.CreateTenant(ctx, tenant)
 	if reelvault.KindOf(err) == reelvault.Conflict { // an admin command was faster

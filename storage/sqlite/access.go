@@ -141,12 +141,12 @@ func (c *Catalog) Credentials(
 // Revoke implements storage.Access.
 func (c *Catalog) Revoke(ctx context.Context, tenantID, id string) error {
 	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		// A ticket may have issued tickets in turn.
+		// What was issued may have issued tickets in turn.
 		res, err := tx.ExecContext(ctx, `WITH RECURSIVE doomed (id) AS (
 				SELECT id FROM credentials WHERE tenant_id = ?1 AND id = ?2
 				UNION
 				SELECT c.id FROM credentials c JOIN doomed d ON c.issuer_id = d.id
-					WHERE c.tenant_id = ?1 AND c.issuer_id <> '' AND c.kind = 'ticket')
+					WHERE c.tenant_id = ?1 AND c.issuer_id <> '' AND c.kind IN ('ticket', 'invitation'))
 			DELETE FROM credentials WHERE id IN (SELECT id FROM doomed)`, tenantID, id)
 		return changed(res, err, func() error { return absent(sql.ErrNoRows, "credential") })
 	})

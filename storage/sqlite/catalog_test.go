@@ -117,6 +117,37 @@ func TestAuditAppendOnly(t *testing.T) {
 	}
 }
 
+// The activity log can't be changed through any connection, and no number can
+// be left out. Neither can what guests were asked to agree to.
+func TestActivitiesAppendOnly(t *testing.T) {
+	path := dbPath(t)
+	c := open(t, path)
+	if err := fillCalls(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	db := raw(t, path)
+	const columns = `seq, id, tenant_id, session_id, at, type, actor, participant_id, text, data, file_id, client_id`
+	rest := strings.TrimPrefix(columns, "seq, id, ")
+	for statement, want := range map[string]string{
+		`UPDATE activities SET text = ''`:                  "append-only",
+		`DELETE FROM activities`:                           "append-only",
+		`REPLACE INTO activities SELECT * FROM activities`: "append-only",
+		`INSERT INTO activities SELECT * FROM activities WHERE true ON CONFLICT DO UPDATE SET text = ''`:              "append-only",
+		`REPLACE INTO activities (` + columns + `) SELECT 3, id, ` + rest + ` FROM activities`:                        "append-only",
+		`REPLACE INTO activities (` + columns + `) SELECT 3, 'new', ` + rest + ` FROM activities LIMIT 1`:             "append-only",
+		`INSERT INTO activities (` + columns + `) SELECT 9, 'new', ` + rest + ` FROM activities WHERE client_id = ''`: "append-only",
+		`UPDATE consent_texts SET text = ''`: "agreed",
+		`DELETE FROM consent_texts`:          "agreed",
+		`REPLACE INTO consent_texts SELECT tenant_id, version, '', '' FROM consent_texts`: "agreed",
+	} {
+		_, err := db.ExecContext(t.Context(), statement)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s gives %v, want it refused as %q", statement, err, want)
+		}
+	}
+	readCalls(t, c)
+}
+
 // raw opens the database beside the catalog.
 func raw(t *testing.T, path string) *sql.DB {
 	t.Helper()

@@ -21,7 +21,7 @@ func FuzzCursor(f *testing.F) {
 	session.ID, session.ExternalID = "019ab000-0000-7000-8000-00000000000b", "4712"
 	event.ID = "019ab000-0000-7000-8000-00000000000c"
 	for _, step := range []func() error{
-		func() error { return fill(ctx, c) },
+		func() error { return fillRecordings(ctx, c) },
 		func() error { return c.CreateTenant(ctx, tenant) },
 		func() error { _, _, err := c.CreateSession(ctx, session); return err },
 		func() error { return c.Append(ctx, event) },

@@ -16,7 +16,7 @@ var (
 
 	fixtureTenant = reelvault.Tenant{
 		ID: "019ab000-0000-7000-8000-000000000001", Name: "default",
-		Features: reelvault.Features{AV: true, Phone: true}, CreatedAt: fixtureTime,
+		Features: reelvault.Features{AV: true, Phone: true}, MaxFileBytes: reelvault.DefaultMaxFileBytes, CreatedAt: fixtureTime,
 	}
 	fixtureSession = reelvault.Session{
 		ID: "019ab000-0000-7000-8000-000000000002", TenantID: fixtureTenant.ID, ExternalID: "4711", Name: "Jana Nová",
@@ -70,10 +70,64 @@ var (
 		PrincipalID: fixturePerson.ID, Principal: "administrator", Action: "play", Target: "file/" + fixtureFile.ID,
 		Outcome: "ok", Address: "192.0.2.1", Detail: `{"bytes":1024}`,
 	}
+
+	// What the third release added, in a tenant of its own, so that the rows
+	// above are the same in every fixture.
+	fixtureCalls = reelvault.Tenant{
+		ID: "019ab000-0000-7000-8000-000000000011", Name: "calls", Features: reelvault.Features{AV: true}, CreatedAt: fixtureTime,
+		Consent:      reelvault.ConsentNotice{Required: true, Text: "Smíme hovor nahrávat?", Version: "2026-11", Language: "cs"},
+		MaxFileBytes: 25 << 20,
+	}
+	fixtureCall = reelvault.Session{
+		ID: "019ab000-0000-7000-8000-000000000012", TenantID: fixtureCalls.ID, Channel: reelvault.ChannelAV,
+		Source: reelvault.SourceInvitation, Status: reelvault.StatusActive, CreatedAt: fixtureTime,
+		Participants: []reelvault.Participant{{
+			ID: "guest", Role: reelvault.RoleGuest, Name: "Jana Nová", Address: "sip:jana@example.net", JoinedAt: fixtureTime,
+			LeftAt:  fixtureTime.Add(time.Minute),
+			Consent: reelvault.Consent{Answer: reelvault.ConsentGiven, Version: "2026-11", At: fixtureTime.Add(time.Second)},
+		}},
+	}
+	fixtureActivities = []reelvault.Activity{{
+		Seq: 1, ID: "019ab000-0000-7000-8000-000000000013", TenantID: fixtureCalls.ID, SessionID: fixtureCall.ID,
+		At: fixtureTime, Type: reelvault.ActivityChatMessage, Actor: reelvault.ActorGuest, ParticipantID: "guest",
+		Text: "Dobrý den", ClientID: "1",
+	}, {
+		Seq: 2, ID: "019ab000-0000-7000-8000-000000000014", TenantID: fixtureCalls.ID, SessionID: fixtureCall.ID,
+		At: fixtureTime.Add(time.Second), Type: reelvault.ActivityConsentGiven, Actor: reelvault.ActorGuest, ParticipantID: "guest",
+		Data: `{"version":"2026-11"}`, FileID: "019ab000-0000-7000-8000-000000000004",
+	}}
+	fixtureInvitation = reelvault.Credential{
+		ID: "019ab000-0000-7000-8000-000000000015", Kind: reelvault.CredentialInvitation, TenantID: fixtureCalls.ID,
+		Hash: [32]byte{5}, Name: "Jana Nová", Scopes: []reelvault.Scope{}, SessionID: fixtureCall.ID, ParticipantID: "guest",
+		Role: reelvault.RoleGuest, CreatedAt: fixtureTime, ExpiresAt: fixtureTime.Add(time.Hour),
+	}
 )
 
 // fill writes the fixture's rows.
 func fill(ctx context.Context, c *sqlite.Catalog) error {
+	if err := fillRecordings(ctx, c); err != nil {
+		return err
+	}
+	return fillCalls(ctx, c)
+}
+
+// fillCalls writes what the third release added.
+func fillCalls(ctx context.Context, c *sqlite.Catalog) error {
+	for _, step := range []func() error{
+		func() error { return c.CreateTenant(ctx, fixtureCalls) },
+		func() error { _, _, err := c.CreateSession(ctx, fixtureCall); return err },
+		func() error { _, err := c.AppendActivities(ctx, fixtureActivities); return err },
+		func() error { return c.CreateCredentials(ctx, []reelvault.Credential{fixtureInvitation}) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillRecordings writes what the first two releases knew.
+func fillRecordings(ctx context.Context, c *sqlite.Catalog) error {
 	spooled := fixtureFile
 	spooled.Durability, spooled.SHA256, spooled.Version = reelvault.Spooled, "", ""
 	object := storage.Object{Key: fixtureFile.Key, Version: fixtureFile.Version, Size: fixtureFile.Bytes}

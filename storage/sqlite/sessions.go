@@ -128,30 +128,6 @@ func (c *Catalog) MoveSession( //nolint:revive // argument-limit: the contract n
 	return s, nil
 }
 
-// Join implements storage.Sessions.
-func (c *Catalog) Join(ctx context.Context, tenantID, sessionID string, p reelvault.Participant) error {
-	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		s, err := findSession(ctx, tx, `tenant_id = ? AND id = ?`, tenantID, sessionID)
-		if err != nil {
-			return err
-		}
-		if !s.Status.Live() {
-			return reelvault.Errorf(reelvault.Conflict, "the session is %s and takes nobody in", s.Status)
-		}
-		return addParticipant(ctx, tx, tenantID, sessionID, p)
-	})
-	return translate("join session", err)
-}
-
-// addParticipant leaves one that is there as it is. The session has to be live
-// or new; the transaction holds the write lock since the caller looked.
-func addParticipant(ctx context.Context, tx *sql.Tx, tenantID, sessionID string, p reelvault.Participant) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO participants (tenant_id, session_id, id, role, joined_at)
-		VALUES (?, ?, ?, ?, ?) ON CONFLICT (session_id, id) DO NOTHING`,
-		tenantID, sessionID, p.ID, p.Role, p.JoinedAt.UnixMilli())
-	return refused(err, "participant", "session")
-}
-
 // findSession gives the one session for which where holds.
 func findSession(ctx context.Context, tx *sql.Tx, where string, args ...any) (reelvault.Session, error) {
 	sessions, err := findSessions(ctx, tx, query{where, args})
@@ -181,14 +157,7 @@ func findSessions(ctx context.Context, tx *sql.Tx, q query) ([]reelvault.Session
 		place[sessions[i].ID] = &sessions[i]
 		ids = append(ids, sessions[i].ID)
 	}
-	in, err := list(ids)
-	if err != nil {
-		return nil, err
-	}
-	joined, err := all(ctx, tx, query{
-		`SELECT session_id, id, role, joined_at FROM participants
-			WHERE session_id IN (SELECT value FROM json_each(?)) ORDER BY joined_at, id`, []any{in},
-	}, scanParticipant)
+	joined, err := participantsOf(ctx, tx, ids)
 	for _, p := range joined {
 		s := place[p.sessionID]
 		s.Participants = append(s.Participants, p.Participant)
@@ -201,15 +170,4 @@ func scanSession(row scanner) (reelvault.Session, error) {
 	err := row.Scan(&s.ID, &s.TenantID, &s.ExternalID, &s.Name, &s.Channel, &s.Source, &s.Status,
 		&s.TerminationReason, intoTime{&s.CreatedAt}, intoTime{&s.EndedAt}, &s.Recordings)
 	return s, err
-}
-
-type participant struct {
-	sessionID string
-	reelvault.Participant
-}
-
-func scanParticipant(row scanner) (participant, error) {
-	var p participant
-	err := row.Scan(&p.sessionID, &p.ID, &p.Role, intoTime{&p.JoinedAt})
-	return p, err
 }

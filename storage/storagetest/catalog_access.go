@@ -17,7 +17,7 @@ var accessTests = []catalogTest{
 	{"one of many that consume a credential at once wins", consumeRace},
 	{"consuming asks for kind and end", consumeRules},
 	{"prolonging never shortens nor revives", prolong},
-	{"revoking takes the tickets that were issued with it", revoke},
+	{"revoking takes the tickets and invitations that were issued with it", revoke},
 	{"what has ended is removed", removeExpired},
 }
 
@@ -197,14 +197,16 @@ func revoke(t *testing.T, w *world) {
 	token, other := w.credential(reelvault.CredentialToken), w.credential(reelvault.CredentialToken)
 	tab, play := w.credential(reelvault.CredentialTicket), w.credential(reelvault.CredentialTicket)
 	others, cookie := w.credential(reelvault.CredentialTicket), w.credential(reelvault.CredentialCookie)
+	invitation, call := w.credential(reelvault.CredentialInvitation), w.credential(reelvault.CredentialTicket)
 	tab.IssuerID, play.IssuerID, others.IssuerID, cookie.IssuerID = token.ID, tab.ID, other.ID, token.ID
-	ok(t, w.CreateCredentials(t.Context(), []reelvault.Credential{token, other, tab, play, others, cookie}))
+	invitation.IssuerID, call.IssuerID = token.ID, invitation.ID
+	ok(t, w.CreateCredentials(t.Context(), []reelvault.Credential{token, other, tab, play, others, cookie, invitation, call}))
 
 	wantRefusal(t, w.Revoke(t.Context(), w.theirs.ID, token.ID), reelvault.NotFound)
 	wantRefusal(t, w.Revoke(t.Context(), w.ours.ID, newID()), reelvault.NotFound)
 	ok(t, w.Revoke(t.Context(), w.ours.ID, token.ID))
 	wantRefusal(t, w.Revoke(t.Context(), w.ours.ID, token.ID), reelvault.NotFound)
-	for _, gone := range []reelvault.Credential{token, tab, play} {
+	for _, gone := range []reelvault.Credential{token, tab, play, invitation, call} {
 		_, err := w.Credential(t.Context(), gone.Kind, gone.Hash, w.now)
 		wantRefusal(t, err, reelvault.NotFound)
 	}

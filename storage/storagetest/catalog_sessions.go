@@ -21,7 +21,6 @@ var sessionTests = []catalogTest{
 	{"sessions are listed newest first, page by page, live or ended", sessionsListed},
 	{"a page is not disturbed by what is added or moved meanwhile", sessionsUnderInserts},
 	{"a session cursor that was tampered with is refused", sessionCursors},
-	{"a participant joins once, while the session lives", participantsJoin},
 	{"a session counts its recordings without the deleted", recordingsCounted},
 }
 
@@ -123,8 +122,10 @@ func sessionTenancy(t *testing.T, w *world) {
 	_, err = w.MoveSession(t.Context(), w.ours.ID, newID(), reelvault.StatusClosed, "", w.now)
 	wantRefusal(t, err, reelvault.NotFound)
 	guest := reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, JoinedAt: w.now}
-	wantRefusal(t, w.Join(t.Context(), w.theirs.ID, s.ID, guest), reelvault.NotFound)
-	wantRefusal(t, w.Join(t.Context(), w.ours.ID, newID(), guest), reelvault.NotFound)
+	_, err = w.SetParticipant(t.Context(), w.theirs.ID, s.ID, guest)
+	wantRefusal(t, err, reelvault.NotFound)
+	_, err = w.SetParticipant(t.Context(), w.ours.ID, newID(), guest)
+	wantRefusal(t, err, reelvault.NotFound)
 	wantRefusal(t, w.CreateRecording(t.Context(), reelvault.Recording{
 		ID: newID(), TenantID: w.theirs.ID, SessionID: s.ID, State: reelvault.RecordingRunning, StartedAt: w.now,
 	}), reelvault.NotFound)
@@ -259,32 +260,6 @@ func sessionCursors(t *testing.T, w *world) {
 	ok(t, err)
 	if len(got) != 2 {
 		t.Errorf("the largest limit gives %d sessions, want 2", len(got))
-	}
-}
-
-func participantsJoin(t *testing.T, w *world) {
-	t.Helper()
-	s := w.session(t, w.ours, reelvault.Session{})
-	other := w.session(t, w.ours, reelvault.Session{})
-	guest := reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, JoinedAt: w.now}
-	const rivals = 8
-	race(t, rivals, func(ctx context.Context, _ int) error { return w.Join(ctx, w.ours.ID, s.ID, guest) })
-	later := guest
-	later.Role, later.JoinedAt = reelvault.RoleOperator, w.now.Add(time.Hour)
-	ok(t, w.Join(t.Context(), w.ours.ID, s.ID, later))
-	ok(t, w.Join(t.Context(), w.ours.ID, other.ID, later))
-	got, err := w.Session(t.Context(), w.ours.ID, s.ID)
-	ok(t, err)
-	same(t, "participants", got.Participants, []reelvault.Participant{guest})
-
-	for _, status := range reelvault.SessionStatuses {
-		s := w.session(t, w.ours, reelvault.Session{Status: status})
-		err := w.Join(t.Context(), w.ours.ID, s.ID, guest)
-		if status.Live() {
-			ok(t, err)
-			continue
-		}
-		wantRefusal(t, err, reelvault.Conflict, string(status))
 	}
 }
 
