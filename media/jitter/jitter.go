@@ -27,6 +27,7 @@ package jitter
 
 import (
 	"math"
+	"math/bits"
 	"time"
 
 	"github.com/reelvault/reelvault/media"
@@ -44,11 +45,15 @@ const (
 
 	// DefaultMaxBytes holds the same backlog with packets of full size.
 	DefaultMaxBytes = 5 << 20
+
+	// DefaultWindow lets a burst of maxJump packets be lost. It takes 64 KiB.
+	DefaultWindow = 4096
 )
 
 const (
 	// maxJump is the largest step in sequence numbers that is still read as
-	// loss or reordering (RFC 3550, appendix A.1, MAX_DROPOUT).
+	// loss or reordering (RFC 3550, appendix A.1, MAX_DROPOUT). In a window that
+	// is smaller it is three quarters of that.
 	maxJump = 3000
 
 	// nearby is how far a second packet may lie from a stray one to confirm
@@ -56,11 +61,6 @@ const (
 	// next few serve as well, and a random one still fails 65,504 times out
 	// of 65,536.
 	nearby = 16
-
-	// window is how many consecutive sequence numbers the ring can tell apart:
-	// a power of two above maxJump.
-	window = 4096
-	mask   = window - 1
 
 	// stuckAfter is how long every packet must have been too late, though
 	// newer by its timestamp, before the sequence is taken to have stepped
@@ -79,11 +79,12 @@ type Config struct {
 	Wait       time.Duration // for a missing packet, and at the start of a stream
 	MaxPackets int
 	MaxBytes   int // of payload
+	Window     int // consecutive sequence numbers that can be told apart: a power of two, 16 bytes each
 }
 
 // Default gives the bounds for a track of a WebRTC publisher.
 func Default() Config {
-	return Config{Wait: DefaultWait, MaxPackets: DefaultMaxPackets, MaxBytes: DefaultMaxBytes}
+	return Config{Wait: DefaultWait, MaxPackets: DefaultMaxPackets, MaxBytes: DefaultMaxBytes, Window: DefaultWindow}
 }
 
 // Item is one packet in its place in the sequence.
@@ -120,6 +121,8 @@ type Buffer struct {
 
 	// The ring. Sequence numbers are counted on past 65,535.
 	slots          []slot
+	mask           int64 // of the places in it
+	jump           int64 // see maxJump
 	oldest, newest int32 // by arrival
 	held           int
 	next           int64 // the place to pop next; undefined while unanchored
@@ -143,7 +146,7 @@ type Buffer struct {
 	bytes   int // in the ring and in out
 }
 
-// New makes an empty Buffer.
+// New makes an empty Buffer. A Window that is no power of two is rounded up.
 func New(c Config) *Buffer {
 	if c.Wait <= 0 {
 		c.Wait = DefaultWait
@@ -154,7 +157,14 @@ func New(c Config) *Buffer {
 	if c.MaxBytes <= 0 {
 		c.MaxBytes = DefaultMaxBytes
 	}
-	return &Buffer{conf: c, slots: make([]slot, window), oldest: none, newest: none}
+	if c.Window <= 0 {
+		c.Window = DefaultWindow
+	}
+	window := int64(1) << bits.Len64(uint64(c.Window-1))
+	return &Buffer{
+		conf: c, slots: make([]slot, window), mask: window - 1, jump: min(maxJump, window*3/4),
+		oldest: none, newest: none,
+	}
 }
 
 // Push takes the next packet in order of arrival. It keeps p until it is
@@ -170,7 +180,7 @@ func (b *Buffer) Push(p *media.Packet) {
 	}
 	n := b.unwrap(p.SequenceNumber)
 	switch {
-	case p.SSRC != b.ssrc || n-b.highest > maxJump || b.highest-n > maxJump:
+	case p.SSRC != b.ssrc || n-b.highest > b.jump || b.highest-n > b.jump:
 		b.doubt(p)
 	case n < b.bottom() && b.stuck(p):
 		b.doubt(p)
@@ -204,11 +214,15 @@ func (b *Buffer) Pop(now time.Time) (Item, bool) {
 	return it, true
 }
 
-// Flush says that no more packets will come: all that is held can be popped.
+// Flush says that no more packets will come: all that is held can be popped,
+// and nothing waits any more.
 func (b *Buffer) Flush() {
 	b.flushed = true
 	b.dropProbe()
 }
+
+// Reopen takes Flush back: the stream goes on after all.
+func (b *Buffer) Reopen() { b.flushed = false }
 
 // Discard throws away what is held, as for a pause. What was thrown away, and
 // what is not pushed until the stream goes on, is not reported as lost; what
@@ -313,10 +327,10 @@ func (b *Buffer) dropProbe() {
 func (b *Buffer) accept(p *media.Packet, n int64) {
 	// Two streams that alternate would else reset each other for ever.
 	b.dropProbe()
-	for b.held > 0 && n-b.lowestHeld() >= window {
+	for b.held > 0 && n-b.lowestHeld() > b.mask {
 		b.out = append(b.out, b.take())
 	}
-	i := int32(n & mask)
+	i := int32(n & b.mask)
 	s := &b.slots[i]
 	if s.p != nil {
 		b.stats.Duplicates++
@@ -351,7 +365,7 @@ func (b *Buffer) lowestHeld() int64 {
 }
 
 // missing says that the next packet to pop is not there, or not decided.
-func (b *Buffer) missing() bool { return b.unanchored || b.slots[b.next&mask].p == nil }
+func (b *Buffer) missing() bool { return b.unanchored || b.slots[b.next&b.mask].p == nil }
 
 // take removes the first packet in the ring, which must not be empty, and
 // gives up the hole before it. The caller accounts for its bytes.
@@ -360,11 +374,11 @@ func (b *Buffer) take() Item {
 		b.next, b.unanchored = b.lowest, false
 	}
 	var it Item
-	for b.slots[b.next&mask].p == nil {
+	for b.slots[b.next&b.mask].p == nil {
 		b.next++
 		it.Lost++
 	}
-	i := int32(b.next & mask)
+	i := int32(b.next & b.mask)
 	it.Packet, it.Restart = b.slots[i].p, b.restart
 	b.unlink(i)
 	b.next++

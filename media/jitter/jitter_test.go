@@ -94,6 +94,7 @@ func TestOrder(t *testing.T) {
 		{"a mute is no loss", func(w *bench) { w.push(500, 101); w.push(600_000, 102) }, "101 102"},
 		{"flush", func(w *bench) { w.push(500, 102, 105); w.b.Flush(); w.pop(500) }, "-1 102 -2 105"},
 		{"after a flush nothing waits", func(w *bench) { w.b.Flush(); w.push(500, 103) }, "-2 103"},
+		{"reopened, a hole waits again", func(w *bench) { w.b.Flush(); w.b.Reopen(); w.push(500, 102); w.pop(899) }, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,6 +119,29 @@ func TestStart(t *testing.T) {
 	w.check(t, "9")
 	if got := w.b.Stats(); got.Late != 1 || got.Lost != 1 || got.Reordered != 1 {
 		t.Errorf("stats %+v, want 1 late, 1 lost, 1 reordered", got)
+	}
+}
+
+// A small window takes a longer step for a new stream, and misses nothing of
+// what comes.
+func TestSmallWindow(t *testing.T) {
+	for _, tt := range []struct {
+		step     int
+		restarts uint64
+		want     string
+	}{
+		{96, 0, "100 -95 196 197"},
+		{97, 1, "100 !197 198"},
+	} {
+		w := &bench{b: jitter.New(jitter.Config{Window: 128})}
+		w.push(0, 100)
+		w.pop(400)
+		w.push(500, 100+tt.step, 101+tt.step)
+		w.pop(900)
+		if got := w.b.Stats(); got.Restarts != tt.restarts || got.Strays != 0 {
+			t.Errorf("step of %d: stats %+v, want %d restarts", tt.step, got, tt.restarts)
+		}
+		w.check(t, tt.want)
 	}
 }
 

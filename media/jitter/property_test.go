@@ -48,7 +48,8 @@ func TestPermutation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		delay := time.Duration(rapid.IntRange(0, 600).Draw(t, "delay ms")) * time.Millisecond
 		arrivals := drawArrivals(t, delay)
-		b := jitter.New(jitter.Config{})
+		window := rapid.SampledFrom([]int{0, 200, 512}).Draw(t, "window") // 600 ms of delay are 120 packets
+		b := jitter.New(jitter.Config{Window: window})
 		came := map[int]bool{}
 		number := map[*media.Packet]int{}
 		var popped []int
@@ -91,8 +92,15 @@ func TestPermutation(t *testing.T) {
 // hostile drives a Buffer with arbitrary packets and checks every bound.
 func hostile(tb testing.TB, data []byte) {
 	tb.Helper()
+	for _, window := range []int{0, 16, 512} {
+		hostileIn(tb, data, window)
+	}
+}
+
+func hostileIn(tb testing.TB, data []byte, window int) {
+	tb.Helper()
 	const maxPackets, maxBytes = 64, 4096
-	b := jitter.New(jitter.Config{Wait: 50 * time.Millisecond, MaxPackets: maxPackets, MaxBytes: maxBytes})
+	b := jitter.New(jitter.Config{Wait: 50 * time.Millisecond, MaxPackets: maxPackets, MaxBytes: maxBytes, Window: window})
 	now := origin
 	var last *media.Packet
 	pop := func() {
