@@ -61,6 +61,18 @@
 // with less trust: errors below 20 ms are left alone. Without audio the video
 // keeps its own clock.
 //
+// # Senders apart
+//
+// The parties of a telephone call have a clock each, and nothing ties these
+// but our own. With Config.Apart file time is therefore the time of arrival: a
+// track's off is its smallest delay, and stays so while its quartz drifts from
+// ours. Drift tells how far it has come; the caller, who knows when somebody
+// is silent, moves the track then, by Shift. At 100 ppm that is 20 ms every
+// 200 s. Reports are believed between the first track and another if both
+// bear the same CNAME, and then the other is where they say. Nobody sends
+// telephony through a queue of 5 s: a silence of that length whose end is not
+// in the timestamps is a clock that stood still.
+//
 // # When a clock breaks
 //
 // Senders restart their counters, count in the wrong unit, or stop them while

@@ -153,7 +153,7 @@ func (t *Timeline) stoodStill(k *track, at, rise time.Duration) bool {
 		return false
 	}
 	gap := at - h.at
-	if gap >= longestStall || gap >= longestQueue && t.pathWasOpen(k, at-gap, at) {
+	if gap >= longestStall || gap >= longestQueue && (t.apart || t.pathWasOpen(k, at-gap, at)) {
 		return true
 	}
 	if !h.late {

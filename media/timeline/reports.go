@@ -11,6 +11,11 @@ import (
 // changes by 2 ms.
 const maxPairAge = 10 * time.Second
 
+// maxCallSkew is how far reports of a call may differ from what arrival says:
+// nothing but a jitter buffer of the sender lies between two voices that take
+// the same path, and gateways are known for wrong reports.
+const maxCallSkew = 150 * time.Millisecond
+
 // senderTime is a track's latest report. Its media time is worked out when it
 // is needed: an era may be refined as long as nothing was placed by it.
 type senderTime struct {
@@ -19,6 +24,7 @@ type senderTime struct {
 	n      int64         // RTP time
 	ntp    time.Duration // the sender's wall clock, since the first report
 	at     time.Duration // arrival
+	cname  string        // of the sender
 }
 
 func (s senderTime) media() time.Duration { return s.era.media(s.n) }
@@ -48,7 +54,7 @@ func (t *Timeline) judge(k *track, r media.Report) (Verdict, time.Duration) {
 	if t.ntp0 == 0 {
 		t.ntp0 = r.NTP
 	}
-	k.report = senderTime{number: k.report.number + 1, era: e, n: n, ntp: sinceNTP(r.NTP, t.ntp0), at: at}
+	k.report = senderTime{number: k.report.number + 1, era: e, n: n, ntp: sinceNTP(r.NTP, t.ntp0), at: at, cname: r.CNAME}
 	if m := t.tracks[t.master]; k != m {
 		return t.pair(k, m)
 	}
@@ -69,11 +75,18 @@ func (t *Timeline) judge(k *track, r media.Report) (Verdict, time.Duration) {
 // tracks show it at different times, and at most one pair spans the step.
 func (t *Timeline) pair(k, m *track) (Verdict, time.Duration) {
 	own, lead, l := k.report, m.report, &k.lips
+	if t.apart && (own.cname == "" || own.cname != lead.cname) {
+		return Kept, 0
+	}
 	if own.number <= l.ownUsed || lead.number <= l.masterUsed || (own.at-lead.at).Abs() > maxPairAge {
 		return Kept, 0
 	}
 	l.ownUsed, l.masterUsed = own.number, lead.number
-	return l.add(sample{x: own.media(), y: own.ahead() - lead.ahead()}, k.delay.min-m.delay.min)
+	y, byArrival := own.ahead()-lead.ahead(), k.delay.min-m.delay.min
+	if t.apart && (y-byArrival).Abs() > maxCallSkew {
+		return Implausible, y - byArrival
+	}
+	return l.add(sample{x: own.media(), y: y}, byArrival)
 }
 
 // sinceNTP is the time between two NTP timestamps in 32.32 fixed point.

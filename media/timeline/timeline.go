@@ -27,6 +27,10 @@ const (
 
 // Config is what a Timeline needs from outside.
 type Config struct {
+	// Apart says that each track has a sender of its own, as in a telephone
+	// call. See the package's comment.
+	Apart bool
+
 	// Log gets a line when a correction begins, when it ends, and when a
 	// track is re-anchored. Nil is silence.
 	Log *slog.Logger
@@ -35,6 +39,7 @@ type Config struct {
 // Timeline places the frames of one file. Use New.
 type Timeline struct {
 	log    *slog.Logger
+	apart  bool
 	epoch  time.Time // the first arrival; every time in here counts from it
 	tracks []*track
 	master int // whom the others follow: the first audio track, else the first track
@@ -76,7 +81,7 @@ func New(c Config) *Timeline {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Timeline{log: log}
+	return &Timeline{log: log, apart: c.Apart}
 }
 
 // AddTrack announces a track with clockRate RTP units a second, and gives the
@@ -138,6 +143,9 @@ func (t *Timeline) Place(track int, rtp uint32) (at time.Duration, ok bool) {
 // something after the first Place. For settleTime it may become earlier: a
 // smaller delay then shows that the first frames had been held up.
 func (t *Timeline) Start() time.Time {
+	if t.apart {
+		return t.epoch.Add(t.zero)
+	}
 	k := t.leader()
 	if k == nil {
 		return t.epoch
@@ -148,6 +156,9 @@ func (t *Timeline) Start() time.Time {
 // Now gives the file time that media would have if they arrived at now
 // without having met a queue. Before the first Place it is zero.
 func (t *Timeline) Now(now time.Time) time.Duration {
+	if t.apart && t.started {
+		return now.Sub(t.epoch) - t.zero
+	}
 	k := t.leader()
 	if k == nil {
 		return 0
@@ -201,6 +212,9 @@ func (t *Timeline) begin(k *track, mu time.Duration) {
 // offset gives the offset of a track of which nothing is in the file yet:
 // beside the track that is, or by its own smallest delay.
 func (t *Timeline) offset(k *track) time.Duration {
+	if t.apart {
+		return k.delay.min
+	}
 	m := t.tracks[t.master]
 	ref := m
 	if k == m || !m.placed {
