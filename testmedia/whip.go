@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pion/interceptor"
@@ -40,7 +41,14 @@ type Peer struct {
 	ssrcs    map[Stream]uint32
 
 	reportsLater uint64 // NTP, as in reports
+
+	up, gone func()          // tell the two below, once
+	isUp     <-chan struct{} // the connection stands
+	isGone   <-chan struct{} // it has failed, or the server has ended it
 }
+
+// errGone says that there is nobody to send to any more.
+var errGone = errors.New("the connection is gone")
 
 // Publish offers a clip's streams to a WHIP endpoint (RFC 9725) and returns
 // when the connection stands.
@@ -54,10 +62,18 @@ func Publish(ctx context.Context, target Target, c *Clip) (*Peer, error) {
 		return nil, fmt.Errorf("make connection: %w", err)
 	}
 	p := &Peer{pc: pc, target: target, tracks: map[Stream]*pion.TrackLocalStaticRTP{}, ssrcs: map[Stream]uint32{}}
+	p.up, p.isUp = once()
+	p.gone, p.isGone = once()
 	if err := p.connect(ctx, c); err != nil {
 		return nil, errors.Join(err, pc.Close())
 	}
 	return p, nil
+}
+
+// once gives a channel, and what closes it the first time.
+func once() (tell func(), told <-chan struct{}) {
+	c := make(chan struct{})
+	return sync.OnceFunc(func() { close(c) }), c
 }
 
 // senderAPI keeps what a sender needs: retransmission on NACK. Sender reports
@@ -100,14 +116,12 @@ func (p *Peer) connect(ctx context.Context, c *Clip) error {
 		p.tracks[stream] = track
 		p.ssrcs[stream] = uint32(sender.GetParameters().Encodings[0].SSRC)
 	}
-	connected := make(chan struct{})
-	failed := make(chan struct{})
 	p.pc.OnConnectionStateChange(func(s pion.PeerConnectionState) {
 		switch s {
 		case pion.PeerConnectionStateConnected:
-			close(connected)
-		case pion.PeerConnectionStateFailed:
-			close(failed)
+			p.up()
+		case pion.PeerConnectionStateFailed, pion.PeerConnectionStateClosed:
+			p.gone()
 		default:
 		}
 	})
@@ -115,10 +129,10 @@ func (p *Peer) connect(ctx context.Context, c *Clip) error {
 		return err
 	}
 	select {
-	case <-connected:
+	case <-p.isUp:
 		return p.awaitKeys(ctx)
-	case <-failed:
-		return errors.New("the connection failed")
+	case <-p.isGone:
+		return errGone
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -209,15 +223,27 @@ func (p *Peer) Send(ctx context.Context, sent []Sent) (packets int, late time.Du
 	return p.sendFrom(ctx, time.Now(), sent)
 }
 
-// Loop sends a clip over and over until ctx ends, as if it had begun at start:
-// peers that share it stay together, whenever each of them came. Sequence
-// numbers, clocks and picture ids go on from one turn to the next.
+// Loop sends a clip over and over, as if it had begun at start: peers that
+// share it stay together, whenever each of them came. Sequence numbers, clocks
+// and picture ids go on from one turn to the next. It ends with ctx, without an
+// error, or with the connection.
 func (p *Peer) Loop(ctx context.Context, start time.Time, c *Clip) error {
 	begun := time.Since(start)
 	streams, err := newSendingStreams(c, SendSpec{Length: math.MaxInt64, VideoStart: begun})
 	if err != nil {
 		return err
 	}
+	there, end := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-p.isGone:
+			end()
+		case <-there.Done():
+		}
+	})
+	defer watch.Wait()
+	defer end()
 	for turn := begun.Truncate(c.Duration); ; turn += c.Duration {
 		var sent []Sent
 		for _, t := range streams {
@@ -226,9 +252,13 @@ func (p *Peer) Loop(ctx context.Context, start time.Time, c *Clip) error {
 			sent = append(sent, t.sent...)
 		}
 		sent = slices.DeleteFunc(inOrder(sent), func(s Sent) bool { return s.At < begun })
-		if _, _, err = p.sendFrom(ctx, start, sent); ctx.Err() != nil {
+		_, _, err = p.sendFrom(there, start, sent)
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		} else if err != nil {
+		case there.Err() != nil:
+			return errGone
+		case err != nil:
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ func resetAdmin(ctx context.Context, p *Place, out output) (err error) {
 	}
 	defer func() { err = errors.Join(err, catalog.Close()) }()
 	now := time.Now()
-	tenant, err := ensureTenant(ctx, catalog, now)
+	tenant, err := ensureTenant(ctx, catalog, p.tenant(), now)
 	if err != nil {
 		return err
 	}

@@ -29,19 +29,19 @@ const (
 // newID makes the id of something new.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// ensureTenant gives the tenant default, and makes it at the first start.
-func ensureTenant(ctx context.Context, catalog storage.Catalog, now time.Time) (reelvault.Tenant, error) {
-	tenant, err := catalog.TenantNamed(ctx, reelvault.DefaultTenant)
+// ensureTenant gives the tenant of this name, and makes it at the first start.
+func ensureTenant(ctx context.Context, catalog storage.Catalog, name string, now time.Time) (reelvault.Tenant, error) {
+	tenant, err := catalog.TenantNamed(ctx, name)
 	if reelvault.KindOf(err) != reelvault.NotFound {
 		return tenant, err
 	}
 	tenant = reelvault.Tenant{
-		ID: newID(), Name: reelvault.DefaultTenant, Features: reelvault.Features{AV: true, Phone: true},
+		ID: newID(), Name: name, Features: reelvault.Features{AV: true, Phone: true},
 		MaxFileBytes: reelvault.DefaultMaxFileBytes, CreatedAt: now,
 	}
 	err = catalog.CreateTenant(ctx, tenant)
 	if reelvault.KindOf(err) == reelvault.Conflict { // an admin command was faster
-		return catalog.TenantNamed(ctx, reelvault.DefaultTenant)
+		return catalog.TenantNamed(ctx, name)
 	}
 	return tenant, err
 }

@@ -24,7 +24,7 @@ func openCatalog(t *testing.T) (storage.Catalog, reelvault.Tenant) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = catalog.Close() })
-	tenant, err := ensureTenant(t.Context(), catalog, at)
+	tenant, err := ensureTenant(t.Context(), catalog, reelvault.DefaultTenant, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func openCatalog(t *testing.T) (storage.Catalog, reelvault.Tenant) {
 // administrator, who holds every scope.
 func TestFirstStart(t *testing.T) {
 	catalog, tenant := openCatalog(t)
-	again, err := ensureTenant(t.Context(), catalog, at.Add(time.Hour))
+	again, err := ensureTenant(t.Context(), catalog, reelvault.DefaultTenant, at.Add(time.Hour))
 	if err != nil || again != tenant || tenant.Name != reelvault.DefaultTenant {
 		t.Errorf("the second start finds tenant %+v, %v; want %+v", again, err, tenant)
 	}

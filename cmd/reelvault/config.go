@@ -21,6 +21,7 @@ import (
 type Place struct {
 	Config    string `placeholder:"FILE" help:"Read settings from this YAML file."`
 	Data      string `default:"./data" placeholder:"DIR" help:"Folder of the catalog, the spool and, without S3, the objects. [${default}]"`
+	Demo      bool   `help:"Have sessions to look at, live and ended, in a tenant and a folder of their own: ./data-demo, unless --data names another."`
 	HTTP      string `name:"http" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the pages and the API. [${default}]"`
 	TLSCert   string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain in PEM; serves HTTPS."`
 	TLSKey    string `name:"tls-key" placeholder:"FILE" help:"Its private key in PEM."`
@@ -94,7 +95,7 @@ const minToken = 32
 
 // validate says what is wrong with c, the first thing found.
 func (c *Config) validate() error {
-	for _, check := range []func() error{c.Place.validate, c.validateHTTP, c.validateWebRTC, c.validateS3} {
+	for _, check := range []func() error{c.Place.validate, c.validateDemo, c.validateHTTP, c.validateWebRTC, c.validateS3} {
 		if err := check(); err != nil {
 			return err
 		}

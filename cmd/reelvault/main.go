@@ -88,7 +88,7 @@ func run(ctx context.Context, args, env []string, out output) error {
 	case "config":
 		return s.settled(verb.Model, &c.Config, func() error { return printConfig(verb, s, &c.Config, out) })
 	case "admin reset":
-		return interrupted(ctx, resetAdmin(ctx, &c.Admin.Reset, out))
+		return interrupted(ctx, resetAdmin(ctx, s.place(&c.Admin.Reset), out))
 	default:
 		return printVersion(out)
 	}

@@ -44,8 +44,12 @@ func scalars(v reflect.Value) *yaml.Node {
 		return list
 	}
 	tag := "!!str"
-	if v.Kind() == reflect.Int {
+	switch v.Kind() {
+	case reflect.Int:
 		tag = "!!int"
+	case reflect.Bool:
+		tag = "!!bool"
+	default:
 	}
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: fmt.Sprint(v.Interface())}
 }

@@ -59,10 +59,14 @@ func serve(ctx context.Context, c *Config, out output) (err error) {
 	if err != nil {
 		return errors.Join(err, listener.Close(), n.stop(ctx))
 	}
-	return n.serve(ctx, &http.Server{
+	server := &http.Server{
 		Handler: n.api, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}, listener)
+	}
+	if c.Demo {
+		return n.serveDemo(ctx, server, listener)
+	}
+	return n.serve(ctx, server, listener)
 }
 
 // newLog makes the log of a verb.
@@ -111,7 +115,7 @@ func (c *Config) node(ctx context.Context, data string, catalog storage.Catalog,
 	}
 	return startNode(ctx, nodeConfig{
 		data: data, catalog: catalog, blobs: blobs, log: log,
-		webrtc: webrtc.Config{Host: c.WebRTCHost, Port: c.WebRTCPort, ICEServers: servers, MaxPublishers: c.MaxPublishers, Log: log},
+		webrtc: webrtc.Config{Host: c.hosts(), Port: c.WebRTCPort, ICEServers: servers, MaxPublishers: c.MaxPublishers, Log: log},
 		api:    api.Config{PublicURL: public, TrustedProxies: proxies, Version: version(), Limits: api.DefaultLimits()},
 	})
 }
@@ -128,10 +132,11 @@ func (c *Config) blobs(ctx context.Context, data string) (storage.Blobs, error) 
 }
 
 // welcome makes what a first start needs, and prints the address and the first
-// administrator's sign-in link.
+// administrator's sign-in link. A demo, which is for whoever started it, gives
+// one at every start.
 func welcome(ctx context.Context, catalog storage.Catalog, c *Config, public *url.URL, out output) error {
 	now := time.Now()
-	tenant, err := ensureTenant(ctx, catalog, now)
+	tenant, err := ensureTenant(ctx, catalog, c.tenant(), now)
 	if err != nil {
 		return err
 	}
@@ -142,10 +147,14 @@ func welcome(ctx context.Context, catalog storage.Catalog, c *Config, public *ur
 	if err != nil {
 		return err
 	}
-	if _, err = fmt.Fprintf(out.stdout, "Reelvault is at %s\n", public); err != nil || !added {
+	if _, err = fmt.Fprintf(out.stdout, "Reelvault is at %s\n", public); err != nil || !added && !c.Demo {
 		return err
 	}
-	if err = auditLink(ctx, catalog, person, "firstStart", now); err != nil {
+	action := "firstStart"
+	if !added {
+		action = "demoStart"
+	}
+	if err = auditLink(ctx, catalog, person, action, now); err != nil {
 		return err
 	}
 	link, err := signInLink(ctx, catalog, person, public, now)

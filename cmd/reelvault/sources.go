@@ -171,6 +171,7 @@ func (s *sources) settled(app *kong.Application, c *Config, f func() error) erro
 		}
 		*secret.value = value
 	}
+	s.place(&c.Place)
 	if err := s.name(c.validate()); err != nil {
 		return usageError{err}
 	}
