@@ -26,7 +26,7 @@ try {
 
 async function play(page, id) {
   await page.go(new URL(`/sessions/${id}?view=history`, link).href);
-  await page.wait('the recording', () => document.querySelector('[data-state=ready] [data-action=play]'));
+  await page.wait('the recording', () => document.querySelector('rv-detail:has([data-state=ready]) [data-action=play]'));
   await page.click('[data-action=play]');
   await page.wait('a second that was played, or words', () => {
     const player = document.querySelector('.player');

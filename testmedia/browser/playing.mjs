@@ -50,16 +50,16 @@ async function gaps({ page }) {
 }
 
 async function plays({ page, shot }) {
-  await page.click(`${av} [data-action=play]`);
+  await page.click('.player [data-action=play]');
   await page.wait('two pictures that move', () => {
-    const player = document.querySelector('[data-kind=av] .player');
-    const videos = [...player.querySelectorAll('video')];
+    const player = document.querySelector('.player');
+    const videos = [...player.querySelectorAll('.tile:not([hidden]) video')];
     return Number(player.dataset.position) > 1 && videos.length === 2 && videos.every((v) => v.videoWidth > 0);
   });
   await accessible(page, 'a player that plays');
   await shot(page, 'playing');
   const lengths = await page.evaluate(() =>
-    [...document.querySelectorAll('[data-kind=av] video')].map((v) => v.duration),
+    [...document.querySelectorAll('.tile[data-kind=av] video')].map((v) => v.duration),
   );
   assert(lengths.every(Number.isFinite), `the lengths are ${lengths}`);
   await page.size(390, 844);
@@ -71,17 +71,17 @@ async function plays({ page, shot }) {
 async function seeks({ page, shot }) {
   for (const share of [0.25, 0.5, 0.75]) {
     const target = await page.evaluate((part) => {
-      const bar = document.querySelector('[data-kind=av] .seek input');
+      const bar = document.querySelector('.seek input');
       bar.value = String(Number(bar.max) * part);
       bar.dispatchEvent(new Event('input', { bubbles: true }));
       return Number(bar.value) / 1000;
     }, share);
-    const at = await page.evaluate(() => Number(document.querySelector('[data-kind=av] .player').dataset.position));
+    const at = await page.evaluate(() => Number(document.querySelector('.player').dataset.position));
     assert(Math.abs(at - target) < 0.2, `after a seek to ${target} s the player is at ${at} s`);
     await page.wait(
       `all pictures in step after a seek to ${share * 100} %`,
       ([to, most]) => {
-        const player = document.querySelector('[data-kind=av] rv-player');
+        const player = document.querySelector('rv-player');
         const lanes = player.timeline.lanes.filter((l) => player.timeline.covers(l));
         const moved = player.timeline.position;
         return (
@@ -117,8 +117,8 @@ async function caughtUp(page, target) {
 // behind runs in the page: it says how far the next picture of each element is
 // from the timeline at the moment that it is shown, in s.
 function behind() {
-  const { timeline } = document.querySelector('[data-kind=av] rv-player');
-  const lanes = timeline.lanes.filter((l) => timeline.covers(l));
+  const { timeline } = document.querySelector('rv-player');
+  const lanes = timeline.lanes.filter((l) => timeline.covers(l) && l.tile.startsWith('av '));
   return Promise.all(
     lanes.map(
       (l) =>
@@ -162,8 +162,8 @@ async function stalls({ page }) {
     await seekTo(page, 0.4);
     await page.wait('the pictures in step', inStep, together);
     await page.evaluate((s) => {
-      const { timeline } = document.querySelector('[data-kind=av] rv-player');
-      timeline.lanes.at(-1).media.currentTime -= s;
+      const { timeline } = document.querySelector('rv-player');
+      timeline.lanes.findLast((l) => timeline.covers(l)).media.currentTime -= s;
     }, behind);
     await page.wait(`the pictures in step after one fell ${behind} s behind`, inStep, together);
   }
@@ -173,15 +173,15 @@ async function stalls({ page }) {
 async function mutes({ page }) {
   await seekTo(page, 0.4);
   await page.wait('the pictures in step', inStep, together);
-  const before = await page.evaluate(() => document.querySelector('[data-kind=av] rv-player').position);
+  const before = await page.evaluate(() => document.querySelector('rv-player').position);
   // Not every lane has sound, and a picture may come first.
-  const file = await page.evaluate(() => document.querySelector('[data-kind=av] [data-mute]').dataset.mute);
-  await page.click(`[data-mute="${file}"]`);
-  const state = await page.evaluate(() => [...document.querySelectorAll('[data-kind=av] video')].map((v) => v.muted));
+  const voice = await page.evaluate(() => document.querySelector('[data-mute]').dataset.mute);
+  await page.click(`[data-mute="${voice}"]`);
+  const state = await page.evaluate(() => [...document.querySelectorAll('.tile[data-kind=av] video')].map((v) => v.muted));
   assert(state.filter(Boolean).length === 1, `muted are ${state}, want one`);
   await page.wait(
     'the player going on',
-    (from) => document.querySelector('[data-kind=av] rv-player').position > from + 0.5,
+    (from) => document.querySelector('rv-player').position > from + 0.5,
     before,
   );
   await page.wait('the pictures in step after one was muted', inStep, together);
@@ -190,8 +190,8 @@ async function mutes({ page }) {
 // inStep runs in the page: it says whether all elements that have something to
 // show are where the timeline is, at the speed that was chosen.
 function inStep(most) {
-  const { timeline } = document.querySelector('[data-kind=av] rv-player');
-  const lanes = timeline.lanes.filter((l) => timeline.covers(l));
+  const { timeline } = document.querySelector('rv-player');
+  const lanes = timeline.lanes.filter((l) => timeline.covers(l) && l.tile.startsWith('av '));
   return (
     timeline.playing &&
     !timeline.waiting &&
@@ -207,22 +207,22 @@ function inStep(most) {
 
 const seekTo = (page, share) =>
   page.evaluate((part) => {
-    const player = document.querySelector('[data-kind=av] rv-player');
+    const player = document.querySelector('rv-player');
     player.seek(player.total * part);
   }, share);
 
 async function keyboard({ page, session }) {
-  await page.evaluate(() => document.querySelector('[data-kind=av] [data-action=toggle]').focus());
+  await page.evaluate(() => document.querySelector('[data-action=toggle]').focus());
   await page.press('k');
-  await page.wait('the pause', () => document.querySelector('[data-kind=av] .player').dataset.playing === 'false');
+  await page.wait('the pause', () => document.querySelector('.player').dataset.playing === 'false');
   await page.press('5');
   const half = await page.evaluate(() => {
-    const player = document.querySelector('[data-kind=av] rv-player');
+    const player = document.querySelector('rv-player');
     return Math.abs(player.position - player.total / 2);
   });
   assert(half < 0.1, `the key 5 is ${half} s from the middle`);
   await page.press('>');
-  const speed = await page.evaluate(() => document.querySelector('[data-kind=av] .speed select').value);
+  const speed = await page.evaluate(() => document.querySelector('.speed select').value);
   assert(speed === '1.25', `the key > gives speed ${speed}`);
   await page.press('<');
   await page.press('Escape');

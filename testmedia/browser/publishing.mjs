@@ -195,7 +195,7 @@ const sends = (page) =>
 async function appears({ page, shot }) {
   await page.wait('a running recording with four tracks', () => {
     const running = document.querySelector('[data-kind=av][data-state=recording]');
-    return running?.querySelectorAll('.lane-row').length === 4;
+    return running && document.querySelectorAll('.lane-row').length === 4;
   });
   await accessible(page, 'a running recording');
   await shot(page, 'recording');
@@ -265,7 +265,7 @@ async function screen({ browser, page, studio, shot }) {
 }
 
 async function end({ browser, page, studio, other, shot }) {
-  await page.wait('enough of a recording', (s) => document.querySelector('[data-kind=av] rv-player').total > s, enough);
+  await page.wait('enough of a recording', (s) => document.querySelector('rv-player').total > s, enough);
   await studio.click('[data-action=stop]');
   await studio.wait('the goodbye', () => document.querySelector('[data-source=camera]').dataset.state === 'idle');
   await page.click('[data-action=end]');

@@ -77,6 +77,9 @@ export const api = {
   publishTicket: (id, { participant, role }) =>
     call('POST', `${of(id)}/tickets`, { body: { purpose: 'publish', participant, role, lifeSeconds } }),
 
+  activities: (id, { cursor, signal }) => call('GET', `${of(id)}/activities`, { query: { cursor, limit: 500 }, signal }),
+  eventsOf: (id) => `${base}/events?${new URLSearchParams({ session: id })}`,
+
   recordings: (id, signal) => call('GET', `${of(id)}/recordings`, { signal }),
   recording: (id, signal) => call('GET', recording(id), { signal }),
   pause: (id, reason) => call('POST', `${recording(id)}/pause`, { body: { reason } }),

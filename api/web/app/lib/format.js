@@ -12,6 +12,11 @@ export function when(iso) {
     : dateTime.format(at);
 }
 
+// wallClock gives the time of day, from ms since 1970.
+export function wallClock(ms) {
+  return timeOnly.format(ms);
+}
+
 // clock gives milliseconds as 4:05 or 1:02:03.
 export function clock(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));

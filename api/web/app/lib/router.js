@@ -2,7 +2,7 @@
 // is open, which tab. A link to it shows the same again.
 
 const views = ['live', 'history'];
-const tabs = ['recordings', 'general'];
+const tabs = ['recordings', 'transcript', 'general'];
 
 // parse reads an address.
 export function parse(url) {
@@ -16,6 +16,7 @@ export function parse(url) {
   const open = /^\/sessions\/([^/]+)$/.exec(url.pathname);
   if (open) route.session = decodeURIComponent(open[1]);
   if (url.pathname === '/signin') route.page = 'signin';
+  if (url.pathname === '/call/') route.page = 'call';
   if (url.pathname === '/publish') {
     route.page = 'publish';
     route.session = query.get('session') ?? '';

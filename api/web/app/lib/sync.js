@@ -26,16 +26,31 @@ export function correct(d, speed, canBeHeard) {
   return { seek: false, rate: speed * (1 - Math.min(Math.max(d, -most), most)) };
 }
 
-// Timeline drives lanes, each {media, offset, duration, audio, muted}: a media
-// element, where its zero lies on the timeline, how long it is (both in s), and
-// whether it has sound. changed is called after every tick and every action.
+// A file is loaded so many s before its moment and kept so long after its end:
+// a session of hours has many, and a browser few connections.
+const ahead = 20;
+const behind = 20;
+
+const within = (lane, position) => position >= lane.offset && position < lane.offset + lane.duration;
+
+// nextIn gives the first moment from position on, in s, at which one of the
+// lanes has something, or undefined.
+export function nextIn(lanes, position) {
+  if (lanes.some((lane) => within(lane, position))) return position;
+  const later = lanes.map((lane) => lane.offset).filter((offset) => offset > position);
+  return later.length > 0 ? Math.min(...later) : undefined;
+}
+
+// Timeline drives lanes, each {media, url, offset, duration, audio, muted}: a
+// media element without a source, a function that gives the address of its
+// file, where the file's zero lies on the timeline, how long it is (both in s),
+// and whether it has sound. changed is called after every tick and every action.
 //
 // The position follows the master while one plays, and the clock of the page
-// where no file has sound or none covers the moment.
+// where no file has sound. Stretches without any file are passed over.
 export class Timeline {
-  constructor({ lanes, duration, changed }) {
-    this.lanes = lanes;
-    this.duration = duration;
+  constructor({ changed }) {
+    this.lanes = [];
     this.changed = changed;
     this.position = 0;
     this.speed = 1;
@@ -43,16 +58,30 @@ export class Timeline {
     this.waiting = false;
     this.last = 0;
     this.timer = 0;
-    for (const lane of lanes) {
-      lane.media.addEventListener('loadedmetadata', () => {
-        lane.media.currentTime = this.#within(lane);
-      });
-    }
+  }
+
+  add(lane) {
+    this.lanes.push(lane);
+    lane.media.addEventListener('loadedmetadata', () => {
+      lane.media.currentTime = this.#within(lane);
+    });
+    this.#load(lane);
+  }
+
+  remove(lane) {
+    this.lanes = this.lanes.filter((other) => other !== lane);
+    unload(lane);
+  }
+
+  // reload takes the address of a lane's file anew.
+  reload(lane) {
+    unload(lane);
+    this.#load(lane);
   }
 
   play() {
     if (this.playing) return;
-    if (this.position >= this.duration) this.seek(0);
+    if (nextIn(this.lanes, this.position) === undefined) this.seek(nextIn(this.lanes, 0) ?? 0);
     this.playing = true;
     this.last = performance.now();
     this.timer = setInterval(() => this.step(), tick);
@@ -69,9 +98,10 @@ export class Timeline {
 
   // seek goes to a moment, in s, and moves all elements there at once.
   seek(position) {
-    this.position = Math.min(Math.max(position, 0), this.duration);
+    this.position = position;
     this.last = performance.now();
     for (const lane of this.lanes) {
+      this.#load(lane);
       if (lane.media.readyState > 0) lane.media.currentTime = this.#within(lane);
     }
     this.changed();
@@ -84,17 +114,12 @@ export class Timeline {
 
   close() {
     clearInterval(this.timer);
-    for (const lane of this.lanes) {
-      lane.media.pause();
-      lane.media.removeAttribute('src');
-      lane.media.load();
-    }
+    for (const lane of this.lanes) unload(lane);
   }
 
   // covers says whether a lane has something at the present moment.
   covers(lane) {
-    const at = this.position - lane.offset;
-    return at >= 0 && at < lane.duration && !lane.media.error;
+    return within(lane, this.position) && !lane.media.error;
   }
 
   // step is one look of the controller.
@@ -104,14 +129,31 @@ export class Timeline {
       return;
     }
     this.#advance();
-    if (this.position >= this.duration) {
-      this.position = this.duration;
+    const next = nextIn(this.lanes, this.position);
+    if (next === undefined) {
+      this.position = Math.max(0, ...this.lanes.map((lane) => lane.offset + lane.duration));
       this.pause();
       return;
     }
+    if (next > this.position) this.seek(next);
     const master = this.#master();
-    for (const lane of this.lanes) this.#steer(lane, master);
+    for (const lane of this.lanes) {
+      this.#load(lane);
+      this.#steer(lane, master);
+    }
     this.changed();
+  }
+
+  // #load gives a lane its source when its moment is near, and takes it away
+  // when that is long past or far ahead.
+  #load(lane) {
+    const near =
+      this.position > lane.offset - ahead && this.position < lane.offset + lane.duration + behind;
+    if (near && !lane.loaded) {
+      lane.loaded = true;
+      lane.media.src = lane.url();
+    }
+    if (!near && lane.loaded) unload(lane);
   }
 
   // The master is the first lane that can be heard now; when all are muted,
@@ -156,6 +198,13 @@ export class Timeline {
   #within(lane) {
     return Math.min(Math.max(this.position - lane.offset, 0), lane.duration);
   }
+}
+
+function unload(lane) {
+  lane.loaded = false;
+  lane.media.pause();
+  lane.media.removeAttribute('src');
+  lane.media.load();
 }
 
 // stalled says that an element would play if it had the data.

@@ -5,11 +5,16 @@ import { texts } from '../texts.js';
 export function t(key, params = {}) {
   const text = texts[key] ?? texts[`${key}.${params.n === 1 ? 'one' : 'other'}`];
   if (text === undefined) throw new Error(`no text ${key}`);
+  return fill(text, params);
+}
+
+function fill(text, params) {
   return text.replace(/\{(\w+)\}/g, (_, name) => params[name] ?? '');
 }
 
 // label gives the text of a wire value, or the value itself if a newer server
 // knows one that this page does not.
-export function label(group, value) {
-  return texts[`${group}.${value}`] ?? String(value ?? '');
+export function label(group, value, params = {}) {
+  const text = texts[`${group}.${value}`];
+  return text === undefined ? String(value ?? '') : fill(text, params);
 }

@@ -1,17 +1,22 @@
 import { html, nothing } from 'lit';
+import { follow } from '../lib/activities.js';
 import { api } from '../lib/api.js';
 import { Element } from '../lib/element.js';
 import { feed } from '../lib/feed.js';
 import { titleOf } from '../lib/format.js';
 import { icons } from '../lib/icons.js';
+import { material } from '../lib/material.js';
 import { go, href } from '../lib/router.js';
 import { label, t } from '../lib/text.js';
 import { general } from './general.js';
-import { attempt } from './notice.js';
+import { whoOf } from './activity.js';
+import { attempt, notice } from './notice.js';
+import './player.js';
 import { ask } from './prompt.js';
 import './recordings.js';
+import './transcript.js';
 
-const tabs = ['recordings', 'general'];
+const tabs = ['recordings', 'transcript', 'general'];
 
 // A recording that has ended but is not yet safe in the store is looked at once
 // in so many rounds.
@@ -33,16 +38,31 @@ class Detail extends Element {
     neighbours: { attribute: false },
     data: { state: true },
     recordings: { state: true },
+    activities: { state: true }, // undefined while loading
+    connection: { state: true }, // of the activities: connected, lost or refused
+    wide: { type: Boolean, reflect: true }, // the list makes room for the panel
     problem: { state: true },
   };
 
   disconnectedCallback() {
     super.disconnectedCallback();
     this.feed?.stop();
+    this.stream?.stop();
   }
 
   willUpdate(changed) {
     if (changed.has('session')) this.follow();
+    if (!this.data) return;
+    if (changed.has('data')) this.names = new Map(this.data.participants.map((p) => [p.id, p.name || p.id]));
+    if (changed.has('data') || changed.has('recordings')) {
+      this.material = material(this.recordings, (id) => this.names.get(id) ?? id);
+      const shared = this.recordings.filter((r) => r.kind === 'file' && r.state !== 'deleted');
+      this.files = new Map(shared.flatMap((r) => r.files.map((f) => [f.id, f])));
+    }
+    if (changed.has('data') || changed.has('activities')) {
+      const shares = (this.activities ?? []).filter((a) => a.fileId);
+      this.sharers = new Map(shares.map((a) => [a.fileId, whoOf(a, this.names)]));
+    }
   }
 
   updated(changed) {
@@ -53,8 +73,11 @@ class Detail extends Element {
 
   follow() {
     this.feed?.stop();
+    this.stream?.stop();
+    this.stream = null;
     this.data = undefined;
     this.recordings = undefined;
+    this.activities = undefined;
     this.problem = null;
     this.round = 0;
     const id = this.session;
@@ -64,9 +87,31 @@ class Detail extends Element {
         this.data = data;
         this.recordings = recordings;
         this.problem = null;
+        this.stream ??= this.listen(data);
       },
       fail: (err) => (this.problem = err),
     });
+  }
+
+  // What happens to a recording is told as an activity, too.
+  listen({ id, live }) {
+    return follow({
+      session: id,
+      live,
+      show: (list) => {
+        const news = this.activities && list.at(-1)?.type.startsWith('recording.');
+        this.activities = list;
+        if (news) this.feed.now();
+      },
+      state: (state) => (this.connection = state),
+    });
+  }
+
+  playAt(event) {
+    event.stopPropagation();
+    const player = this.querySelector('rv-player');
+    if (player) player.playAt(event.detail);
+    else notice(t('player.nothingHere'));
   }
 
   // Every answer about a recording carries fresh links to its bytes, each a
@@ -137,6 +182,16 @@ class Detail extends Element {
             ${step(-1, icons.up, t('detail.before'), this.neighbours.before)}
             ${step(1, icons.down, t('detail.after'), this.neighbours.after)}
             <button
+              class="quiet icon-only widen"
+              data-action="widen"
+              aria-pressed=${this.wide ? 'true' : 'false'}
+              aria-label=${t('detail.widen')}
+              title=${t('detail.widen')}
+              @click=${() => (this.wide = !this.wide)}
+            >
+              ${icons.widen}
+            </button>
+            <button
               class="quiet icon-only"
               aria-label=${t('detail.close')}
               title="${t('detail.close')} (Esc)"
@@ -177,22 +232,57 @@ class Detail extends Element {
   }
 
   body() {
+    const { tab } = this.route;
     return html`
-      <div role="tabpanel" id="tabpanel" aria-labelledby="tab-${this.route.tab}" tabindex="0">
+      <div role="tabpanel" id="tabpanel" aria-labelledby="tab-${tab}" tabindex="0">
         ${
-          this.route.tab === 'general'
+          tab === 'general'
             ? general(this.data)
-            : html`<rv-recordings
-                .session=${this.data}
-                .recordings=${this.recordings}
-                @rv-changed=${(e) => {
-                  e.stopPropagation();
-                  this.changed();
-                }}
-              ></rv-recordings>`
+            : html`
+                <div
+                  class="theatre show-${tab}"
+                  @rv-at=${(e) => this.querySelector('rv-transcript')?.moved(e.detail)}
+                  @rv-play-at=${this.playAt}
+                >
+                  ${this.player()} ${tab === 'transcript' ? this.transcript() : this.list()}
+                </div>
+              `
         }
       </div>
     `;
+  }
+
+  player() {
+    if (this.material.files.length === 0) return nothing;
+    return html`<rv-player
+      .session=${this.data}
+      .material=${this.material}
+      .activities=${this.activities}
+    ></rv-player>`;
+  }
+
+  transcript() {
+    return html`<rv-transcript
+      .activities=${this.activities}
+      .names=${this.names}
+      .files=${this.files}
+      .material=${this.material}
+      .live=${this.data.live}
+      .connection=${this.connection}
+    ></rv-transcript>`;
+  }
+
+  list() {
+    return html`<rv-recordings
+      .session=${this.data}
+      .recordings=${this.recordings}
+      .names=${this.names}
+      .sharers=${this.sharers}
+      @rv-changed=${(e) => {
+        e.stopPropagation();
+        this.changed();
+      }}
+    ></rv-recordings>`;
   }
 }
 customElements.define('rv-detail', Detail);

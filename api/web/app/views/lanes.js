@@ -1,6 +1,7 @@
-import { html, svg } from 'lit';
+import { html, nothing, svg } from 'lit';
 import { fine } from '../lib/format.js';
 import { label, t } from '../lib/text.js';
+import { soundTools } from './sound.js';
 
 // A lane is drawn on 1000 by 20 units and stretched to the width it gets.
 const width = 1000;
@@ -9,12 +10,43 @@ const height = 20;
 // A gap narrower than this could not be seen.
 const narrowest = 2;
 
-// lane draws when a track has media, its gaps by cause, and the moment that is
-// played. total and position are in ms; seek is called with ms. A track that is
-// being recorded has no length yet and reaches up to now.
-export function lane({ track, total, position, seek, capturing }) {
-  const length = track.durationMs || (capturing ? total - track.offsetMs : 0);
-  const x = (ms) => (Math.min(Math.max(ms / total, 0), 1) * width || 0).toFixed(2);
+// laneRows draws who did what when, a row for each person's microphone, camera
+// and screen, and explains the colours of the gaps.
+export function laneRows(player) {
+  const { material, total, position } = player;
+  const causes = [...new Set(material.rows.flatMap((row) => row.gaps.map((g) => g.cause)))];
+  const audible = new Set(player.voices);
+  return html`
+    <div class="lanes">
+      ${material.rows.map(
+        (row) => html`
+          <div class="lane-row">
+            <span class="lane-name" title=${row.who}>
+              <b>${row.who}</b>
+              <span class="muted">${label('media', row.media)}</span>
+            </span>
+            ${lane({ row, total, position, seek: (s) => player.seek(s) })}
+            <span class="lane-tools">${isSound(row) && audible.has(row.voice) ? soundTools(player, row) : nothing}</span>
+          </div>
+        `,
+      )}
+      ${
+        causes.length === 0
+          ? nothing
+          : html`<p class="legend">
+              ${causes.map((c) => html`<span><span class="swatch gap-${c}"></span> ${label('cause', c)}</span>`)}
+            </p>`
+      }
+    </div>
+  `;
+}
+
+const isSound = (row) => row.media === 'audio' || row.media === 'screenAudio';
+
+// lane draws when a row has media, its gaps by cause, and the moment that is
+// played. Times are in s; seek is called with s.
+function lane({ row, total, position, seek }) {
+  const x = (s) => (Math.min(Math.max(s / total, 0), 1) * width || 0).toFixed(2);
   const at = x(position);
   return html`
     <svg
@@ -22,12 +54,12 @@ export function lane({ track, total, position, seek, capturing }) {
       viewBox="0 0 ${width} ${height}"
       preserveAspectRatio="none"
       role="img"
-      aria-label=${describe(track, length)}
+      aria-label=${describe(row)}
       @click=${(e) => seek(within(e) * total)}
     >
       ${svg`
-        <rect class="span ${track.media}" x=${x(track.offsetMs)} y="2" width=${x(length)} height="16" rx="2" />
-        ${gapsByCause(track.gaps).map(([cause, gaps]) => svg`<path class="gap-${cause}" d=${gaps.map((g) => bar(g, x)).join('')} />`)}
+        ${row.spans.map((s) => svg`<rect class="span ${row.media}" x=${x(s.from)} y="2" width=${x(s.to - s.from)} height="16" rx="2" />`)}
+        ${gapsByCause(row.gaps).map(([cause, gaps]) => svg`<path class="gap-${cause}" d=${gaps.map((g) => bar(g, x)).join('')} />`)}
         <line class="playhead" x1=${at} x2=${at} y1="0" y2=${height} vector-effect="non-scaling-stroke" />
       `}
     </svg>
@@ -46,18 +78,18 @@ function gapsByCause(gaps) {
 }
 
 function bar(gap, x) {
-  const from = Number(x(gap.startMs));
-  const long = Math.max(Number(x(gap.endMs)) - from, narrowest);
+  const from = Number(x(gap.from));
+  const long = Math.max(Number(x(gap.to)) - from, narrowest);
   return `M${from} 2h${long}v16h${-long}z`;
 }
 
 // describe says a lane in words.
-function describe(track, length) {
+function describe(row) {
   const what = t('lane.label', {
-    who: track.participantId,
-    media: label('media', track.media),
-    from: fine(track.offsetMs),
-    to: fine(track.offsetMs + length),
+    who: row.who,
+    media: label('media', row.media),
+    from: fine(row.spans[0].from * 1000),
+    to: fine(row.spans.at(-1).to * 1000),
   });
-  return track.gaps.length === 0 ? what : `${what}, ${t('gaps', { n: track.gaps.length })}`;
+  return row.gaps.length === 0 ? what : `${what}, ${t('gaps', { n: row.gaps.length })}`;
 }

@@ -5,18 +5,37 @@ import { bytes, clock, durationOf, fine, shortId, when } from '../lib/format.js'
 import { icons } from '../lib/icons.js';
 import { label, t } from '../lib/text.js';
 import { attempt, notice } from './notice.js';
-import './player.js';
 import { ask } from './prompt.js';
+import { sharedFile } from './recording-file.js';
 
 const capturing = (r) => r.state === 'recording' || r.state === 'paused';
 
 // More gaps than these are counted, not listed.
 const mostGaps = 100;
 
-// Recording is one recording: what it is, its player, its tracks and gaps, and
-// what can be done with it.
+const icon = { screen: icons.screen, phone: icons.phone };
+
+// durability says how safe a recording is.
+function durability(r) {
+  return html`<span class="badge durability-${r.durability}" title=${label('durability.text', r.durability)}
+    >${label('durability', r.durability)}</span
+  >`;
+}
+
+// Recording is one recording: what it is, its tracks and gaps, and what can be
+// done with it. It is played in the session's player (rv-play-at, in ms since
+// 1970).
 class Recording extends Element {
-  static properties = { recording: { attribute: false }, busy: { state: true } };
+  static properties = {
+    recording: { attribute: false },
+    names: { attribute: false }, // participant -> name
+    sharers: { attribute: false }, // file -> name of who shared it
+    busy: { state: true },
+  };
+
+  who(id) {
+    return this.names.get(id) ?? id;
+  }
 
   async act(action, done) {
     this.busy = true;
@@ -55,8 +74,14 @@ class Recording extends Element {
     if (answer !== null) await this.act(() => api.remove(this.recording.id), t('delete.done'));
   }
 
+  // play plays from a moment of this recording on, in ms.
+  play(ms) {
+    this.emit('rv-play-at', Date.parse(this.recording.startedAt) + ms);
+  }
+
   render() {
     const r = this.recording;
+    if (r.kind === 'file') return sharedFile(r, { actions: this.actions(), sharers: this.sharers, safety: durability(r) });
     const heading = `recording-${r.id}`;
     return html`
       <article
@@ -67,7 +92,7 @@ class Recording extends Element {
         data-kind=${r.kind}
       >
         <header>
-          <span class="kind">${r.kind === 'screen' ? icons.screen : icons.camera}</span>
+          <span class="kind">${icon[r.kind] ?? icons.camera}</span>
           <div>
             <h3 id=${heading}>${label('kind', r.kind)}</h3>
             <p class="meta">
@@ -78,13 +103,10 @@ class Recording extends Element {
           </div>
           <span class="badges">
             <span class="badge state-${r.state}">${label('state', r.state)}</span>
-            <span class="badge durability-${r.durability}" title=${label('durability.text', r.durability)}
-              >${label('durability', r.durability)}</span
-            >
+            ${durability(r)}
           </span>
         </header>
         ${r.reason ? html`<p class="alert">${r.reason}</p>` : nothing} ${this.actions()}
-        ${r.state === 'failed' && r.files.length === 0 ? nothing : html`<rv-player .recording=${r}></rv-player>`}
         ${this.gaps()} ${this.tracks()}
       </article>
     `;
@@ -93,10 +115,12 @@ class Recording extends Element {
   actions() {
     const r = this.recording;
     const over = r.state === 'ready' || r.state === 'failed';
-    if (!capturing(r) && !over) return nothing;
+    const media = r.kind !== 'file';
+    if (!(media && capturing(r)) && !over) return nothing;
     return html`
       <div class="actions">
-        ${r.state === 'recording' ? html`<button data-action="pause" @click=${this.pause} ?disabled=${this.busy}>${icons.pause} ${t('pause')}</button>` : nothing}
+        ${media && r.files.some((f) => f.playbackUrl) ? html`<button data-action="play-here" @click=${() => this.play(0)}>${icons.play} ${t('player.start')}</button>` : nothing}
+        ${media && r.state === 'recording' ? html`<button data-action="pause" @click=${this.pause} ?disabled=${this.busy}>${icons.pause} ${t('pause')}</button>` : nothing}
         ${
           r.state === 'paused'
             ? html`<button data-action="resume" @click=${() => this.act(() => api.resume(r.id))} ?disabled=${this.busy}>
@@ -104,7 +128,7 @@ class Recording extends Element {
               </button>`
             : nothing
         }
-        ${capturing(r) ? html`<button class="danger" data-action="stop-recording" @click=${this.stop} ?disabled=${this.busy}>${icons.stop} ${t('stop')}</button>` : nothing}
+        ${media && capturing(r) ? html`<button class="danger" data-action="stop-recording" @click=${this.stop} ?disabled=${this.busy}>${icons.stop} ${t('stop')}</button>` : nothing}
         ${over ? this.downloads() : nothing}
         ${
           over
@@ -121,7 +145,9 @@ class Recording extends Element {
     const files = this.recording.files.filter((f) => f.downloadUrl);
     return files.map((f) => {
       const whose = [
-        ...new Set(this.recording.tracks.filter((track) => track.fileId === f.id).map((track) => track.participantId)),
+        ...new Set(
+          this.recording.tracks.filter((track) => track.fileId === f.id).map((track) => this.who(track.participantId)),
+        ),
       ];
       const text = t('download.of', { who: whose.join(', '), container: f.container, size: bytes(f.bytes) });
       return html`<a
@@ -132,7 +158,7 @@ class Recording extends Element {
         data-file=${f.id}
       >
         ${icons.download}
-        ${files.length > 1 ? text : t('download.single', { container: f.container, size: bytes(f.bytes) })}
+        ${files.length > 1 ? text : t('download.single', { container: f.type || f.container, size: bytes(f.bytes) })}
       </a>`;
     });
   }
@@ -159,7 +185,7 @@ class Recording extends Element {
               (g) =>
                 html`<tr>
                   <td>
-                    <button class="link" @click=${() => this.seek(g.startMs)} title=${t('gaps.seek')}>
+                    <button class="link" @click=${() => this.play(g.startMs)} title=${t('gaps.seek')}>
                       ${fine(g.startMs)}
                     </button>
                   </td>
@@ -168,7 +194,7 @@ class Recording extends Element {
                     <span class="swatch gap-${g.cause}"></span> ${label('cause', g.cause)}
                     ${g.by ? html`<span class="muted">${t('gaps.by', { by: g.by, reason: g.reason })}</span>` : nothing}
                   </td>
-                  <td>${g.track.participantId}, ${label('media', g.track.media)}</td>
+                  <td>${this.who(g.track.participantId)}, ${label('media', g.track.media)}</td>
                 </tr>`,
             )}
           </tbody>
@@ -176,10 +202,6 @@ class Recording extends Element {
         ${gaps.length > mostGaps ? html`<p class="muted">${t('gaps.more', { n: gaps.length - mostGaps })}</p>` : nothing}
       </details>
     `;
-  }
-
-  seek(ms) {
-    this.querySelector('rv-player').seek(ms / 1000);
   }
 
   tracks() {
@@ -207,7 +229,7 @@ class Recording extends Element {
               ${tracks.map(
                 (track) =>
                   html`<tr>
-                    <td>${track.participantId}</td>
+                    <td title=${track.participantId}>${this.who(track.participantId)}</td>
                     <td>${label('role', track.role)}</td>
                     <td>${label('type', track.type)}</td>
                     <td>${label('media', track.media)}</td>

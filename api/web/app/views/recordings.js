@@ -5,10 +5,15 @@ import { t } from '../lib/text.js';
 import './recording.js';
 import './watch.js';
 
-// Recordings is the tab of a session's recordings, newest first, with a live
-// view while somebody publishes.
+// Recordings is the list of a session's recordings and shared files, newest
+// first, with a live view while somebody publishes.
 class Recordings extends Element {
-  static properties = { session: { attribute: false }, recordings: { attribute: false } };
+  static properties = {
+    session: { attribute: false },
+    recordings: { attribute: false },
+    names: { attribute: false }, // participant -> name
+    sharers: { attribute: false }, // file -> name of who shared it
+  };
 
   render() {
     const list = this.recordings.toReversed();
@@ -20,7 +25,7 @@ class Recordings extends Element {
           : repeat(
               list,
               (r) => r.id,
-              (r) => html`<rv-recording .recording=${r}></rv-recording>`,
+              (r) => html`<rv-recording .recording=${r} .names=${this.names} .sharers=${this.sharers}></rv-recording>`,
             )
       }
     `;
