@@ -10,6 +10,7 @@ const (
 	RecordingAV     RecordingKind = "av"
 	RecordingPhone  RecordingKind = "phone"
 	RecordingScreen RecordingKind = "screen"
+	RecordingFile   RecordingKind = "file" // a file that somebody shared; it has no tracks
 )
 
 // RecordingState says whether a recording can be played. How safe its bytes
@@ -91,6 +92,7 @@ const (
 	WebM     Container = "webm"
 	Matroska Container = "mkv"
 	WAV      Container = "wav"
+	Plain    Container = "bin" // bytes of any format, as they came
 )
 
 // Media is what a track carries.
@@ -194,7 +196,27 @@ type File struct {
 	Sealed      bool   // nothing is appended or rewritten any more
 	Key         string // in the object store, from the file's creation on
 	Version     string // the store's version id, empty until stored or where a store has none
+
+	// Of a shared file.
+	Name string // what its sender called it, without what can't be shown; never a path
+	Type string // media type as its bytes have it, without parameters; empty until sealed
 }
+
+// Transfer is a shared file on its way in, and what it takes to go on with it.
+type Transfer struct {
+	FileID        string
+	RecordingID   string
+	TenantID      string
+	SessionID     string
+	ParticipantID string // who sends it
+	Role          Role
+	Size          int64     // bytes, as announced
+	Received      int64     // bytes that survive a power cut
+	ExpiresAt     time.Time // it is given up then
+}
+
+// Whole says whether every byte is here.
+func (t Transfer) Whole() bool { return t.Received == t.Size }
 
 // Track is one participant's one medium in one file.
 type Track struct {

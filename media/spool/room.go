@@ -13,7 +13,11 @@ import (
 // Room says whether there is room for another recording: nil, or an error of
 // kind StorageFull when less than the reserve is free or the folder can't be
 // written. Writing is tried at most every 5 s.
-func (d *Dir) Room() error {
+func (d *Dir) Room() error { return d.RoomFor(0) }
+
+// RoomFor says whether there is room for n more bytes above what Room wants:
+// nil, or an error of kind StorageFull.
+func (d *Dir) RoomFor(n int64) error {
 	space, err := d.fs.Space(d.path)
 	if err != nil {
 		return d.noRoom("the recorder can't examine its disk", "check the file system of "+d.path, err)
@@ -21,7 +25,7 @@ func (d *Dir) Room() error {
 	if space.ReadOnly {
 		return d.noRoom("the recorder's disk is read-only", "remount the file system of "+d.path+" for writing", nil)
 	}
-	if space.Free < d.reserve {
+	if space.Free-d.reserve < n {
 		hint := fmt.Sprintf("free space on the file system of %s: %d MiB are left, %d MiB are reserved for running recordings",
 			d.path, space.Free>>20, d.reserve>>20)
 		return d.noRoom("the recorder's disk is nearly full", hint, nil)

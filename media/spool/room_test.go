@@ -39,6 +39,10 @@ func TestRoom(t *testing.T) {
 			}
 		}
 		set(spool.Space{Total: 100 << 30, Free: spool.DefaultReserve})
+		wantKind(t, d.RoomFor(1), reelvault.StorageFull)
+		set(spool.Space{Total: 100 << 30, Free: spool.DefaultReserve + 10})
+		must(t, d.RoomFor(10))
+		wantKind(t, d.RoomFor(11), reelvault.StorageFull)
 		for range 100 {
 			must(t, d.Room())
 		}
