@@ -1,5 +1,5 @@
-// Package web serves the Sessions page and the publish page: HTML, style and
-// ES modules, embedded as they are, without a build step.
+// Package web serves the Sessions page, the publish page and the page of a call:
+// HTML, style and ES modules, embedded as they are, without a build step.
 //
 // Every page is the same document; its script reads the address and shows what
 // it names. The document is checked on each visit (no-cache with an ETag). All
@@ -40,8 +40,8 @@ var served = map[string]string{
 	".svg": "image/svg+xml",
 }
 
-// Handler serves the pages at /, /signin, /publish and /sessions/{id}, and
-// their assets at /static/. It answers GET and HEAD, anything else with 404 or
+// Handler serves the pages at /, /signin, /publish, /call/ and /sessions/{id},
+// and their assets at /static/. It answers GET and HEAD, anything else with 404 or
 // 405, and takes no credentials: what is secret comes from the API.
 func Handler() http.Handler {
 	assets, version := loadAssets()
@@ -55,7 +55,7 @@ func Handler() http.Handler {
 		shell.serve(w, r)
 	}
 	mux := http.NewServeMux()
-	for _, pattern := range []string{"/{$}", "/signin", "/publish", "/sessions/{id}"} {
+	for _, pattern := range []string{"/{$}", "/signin", "/publish", "/sessions/{id}", "/call/{$}"} {
 		mux.HandleFunc("GET "+pattern, serveShell)
 	}
 	mux.HandleFunc("GET /static/{version}/{file...}", func(w http.ResponseWriter, r *http.Request) {

@@ -47,6 +47,8 @@ func TestRoutes(t *testing.T) {
 		{http.MethodGet, "/signin", 200, "text/html"},
 		{http.MethodGet, "/publish?session=x", 200, "text/html"},
 		{http.MethodGet, "/sessions/0198", 200, "text/html"},
+		{http.MethodGet, "/call/", 200, "text/html"},
+		{http.MethodGet, "/call/secret", 404, "text/plain"},
 		{http.MethodPost, "/", 405, "text/plain"},
 		{http.MethodGet, "/sessions/", 404, "text/plain"},
 		{http.MethodGet, "/sessions/0198/x", 404, "text/plain"},

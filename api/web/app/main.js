@@ -3,13 +3,16 @@ import { api } from './lib/api.js';
 import { Element } from './lib/element.js';
 import { current, follow, href } from './lib/router.js';
 import { t } from './lib/text.js';
+import './views/call.js';
+import { mark } from './views/mark.js';
 import './views/notice.js';
 import './views/prompt.js';
 import './views/publish.js';
 import './views/sessions.js';
 import './views/signin.js';
 
-// App shows the page that the address names, to whoever is signed in.
+// App shows the page that the address names, to whoever is signed in. The page
+// of a call is for people who aren't.
 class App extends Element {
   static properties = {
     me: { state: true }, // undefined while unknown, null for nobody
@@ -25,7 +28,7 @@ class App extends Element {
 
   connectedCallback() {
     super.connectedCallback();
-    if (this.route.page !== 'signin') this.load();
+    if (!['signin', 'call'].includes(this.route.page)) this.load();
   }
 
   async load() {
@@ -47,10 +50,16 @@ class App extends Element {
 
   render() {
     return html`
-      <a class="skip" href="#main">${t('skip')}</a>
-      ${this.header()} ${this.content()}
+      ${this.route.page === 'call' ? html`<rv-call></rv-call>` : this.pages()}
       <rv-prompt></rv-prompt>
       <rv-notice></rv-notice>
+    `;
+  }
+
+  pages() {
+    return html`
+      <a class="skip" href="#main">${t('skip')}</a>
+      ${this.header()} ${this.content()}
     `;
   }
 
@@ -58,18 +67,7 @@ class App extends Element {
     const { page } = this.route;
     return html`
       <header class="top">
-        <a class="brand" href="/" aria-label="Reelvault" @click=${follow}>
-          <svg viewBox="0 0 32 32" aria-hidden="true">
-            <rect width="32" height="32" rx="8" />
-            <circle class="line" cx="16" cy="16" r="9.25" />
-            <circle cx="16" cy="16" r="2.5" />
-            <circle cx="16" cy="10.8" r="1.5" />
-            <circle cx="16" cy="21.2" r="1.5" />
-            <circle cx="10.8" cy="16" r="1.5" />
-            <circle cx="21.2" cy="16" r="1.5" />
-          </svg>
-          <span>Reelvault</span>
-        </a>
+        <a class="brand" href="/" aria-label="Reelvault" @click=${follow}> ${mark} </a>
         ${
           this.me
             ? html`

@@ -27,6 +27,7 @@ export async function devices() {
   return {
     cameras: all.filter((d) => d.kind === 'videoinput'),
     microphones: all.filter((d) => d.kind === 'audioinput'),
+    speakers: all.filter((d) => d.kind === 'audiooutput'),
   };
 }
 
