@@ -82,15 +82,16 @@ func (n *node) serveDemo(ctx context.Context, server *http.Server, l net.Listene
 
 // playDemo plays against the server that listens on addr, until ctx ends.
 func playDemo(ctx context.Context, catalog storage.Catalog, addr net.Addr, log *slog.Logger) (err error) {
-	tenant, err := catalog.TenantNamed(ctx, demoTenant)
+	lasting := context.WithoutCancel(ctx) // the token is taken back in the end
+	tenant, err := catalog.TenantNamed(lasting, demoTenant)
 	if err != nil {
 		return err
 	}
-	secret, err := lendToken(ctx, catalog, tenant.ID, time.Now())
+	secret, err := lendToken(lasting, catalog, tenant.ID, time.Now())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, takeTokens(context.WithoutCancel(ctx), catalog, tenant.ID, time.Now())) }()
+	defer func() { err = errors.Join(err, takeTokens(lasting, catalog, tenant.ID, time.Now())) }()
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
 		return err

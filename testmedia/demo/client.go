@@ -92,7 +92,11 @@ func (c client) sessions(ctx context.Context, live bool) ([]session, error) {
 	}
 }
 
+// newSession makes a session, which whoever calls it ends: it is not left half
+// done when ctx ends.
 func (c client) newSession(ctx context.Context, name string) (string, error) {
+	ctx, cancel := goodbye(ctx)
+	defer cancel()
 	var s session
 	err := c.call(ctx, http.MethodPost, "/api/v1/sessions", map[string]string{
 		"name": name, "externalId": prefix + uuid.NewString(),

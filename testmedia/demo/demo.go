@@ -46,6 +46,9 @@ func Play(ctx context.Context, n Node) error {
 	}
 	p := &player{client: client{n.URL, n.Token}, log: n.Log, media: media}
 	left, err := p.tidy(ctx)
+	if ctx.Err() != nil {
+		return nil // it was asked to end so soon
+	}
 	if err != nil {
 		return fmt.Errorf("end what an earlier demo left: %w", err)
 	}
@@ -79,7 +82,7 @@ func (p *player) tidy(ctx context.Context) (found, error) {
 		if !s.ours() {
 			continue
 		}
-		if err := p.client.end(ctx, s.ID); err != nil {
+		if err = p.client.end(ctx, s.ID); err != nil {
 			return f, err
 		}
 	}
@@ -120,7 +123,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// goodbye gives the time to end in order, when ctx may have ended.
+// goodbye gives the time for what has to be done when ctx may have ended.
 func goodbye(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), farewell)
 }

@@ -32,14 +32,14 @@ const (
 
 // liveVideo goes on until ctx ends.
 func (p *player) liveVideo(ctx context.Context) error {
-	return p.video(ctx, "Jana Dvořáková - card declined", p.shareScreen)
+	return p.video(ctx, "Jana D. - card declined", p.shareScreen)
 }
 
 // shortVideo is the contact before it, which broke off.
 func (p *player) shortVideo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lead+short)
 	defer cancel()
-	return p.video(ctx, "Jana Dvořáková - first contact")
+	return p.video(ctx, "Jana D. - first contact")
 }
 
 // stage is a video session that goes on.
