@@ -25,6 +25,7 @@ type Catalog interface {
 	Participants
 	Activities
 	Recordings
+	Transfers
 	Access
 
 	// Check says whether the database answers.
@@ -105,8 +106,8 @@ type Recordings interface {
 	MoveRecording(ctx context.Context, id string, e reelvault.RecordingEvent, change reelvault.Recording) (reelvault.Recording, error)
 
 	// SaveFile adds f or replaces what may change while it is captured:
-	// Offset, Duration, Bytes, Sealed. It never touches durability. Once it is
-	// sealed the same values may be saved again; others are a Conflict.
+	// Offset, Duration, Bytes, Type, Sealed. It never touches durability. Once
+	// it is sealed the same values may be saved again; others are a Conflict.
 	SaveFile(ctx context.Context, f reelvault.File) error
 
 	// SaveTracks adds or replaces tracks, gaps included, in one transaction.
@@ -139,7 +140,8 @@ type Recordings interface {
 	// without the file.
 	SetUpload(ctx context.Context, fileID, uploadID string) error
 
-	// Erasable lists the files of deleted recordings whose bytes still exist.
+	// Erasable lists the files of deleted recordings, and of transfers that
+	// were aborted, whose bytes still exist.
 	Erasable(ctx context.Context) ([]reelvault.File, error)
 
 	// ForgetFile removes the row of a file whose bytes are gone, and its tracks

@@ -8,36 +8,38 @@ import (
 	"github.com/reelvault/reelvault/storage"
 )
 
-const fileColumns = `id, recording_id, container, offset_us, duration_us, bytes, sha256, durability, sealed, key, version`
+const fileColumns = `id, recording_id, container, offset_us, duration_us, bytes, sha256, durability, sealed, key, version, name, type`
 
 func scanFile(row scanner) (reelvault.File, error) {
 	var f reelvault.File
 	err := row.Scan(&f.ID, &f.RecordingID, &f.Container, intoMicros{&f.Offset}, intoMicros{&f.Duration},
-		&f.Bytes, &f.SHA256, &f.Durability, &f.Sealed, &f.Key, &f.Version)
+		&f.Bytes, &f.SHA256, &f.Durability, &f.Sealed, &f.Key, &f.Version, &f.Name, &f.Type)
 	return f, err
 }
 
 // SaveFile implements storage.Recordings.
 func (c *Catalog) SaveFile(ctx context.Context, f reelvault.File) error {
-	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		// The tenant and erasable come from the recording, so without one
-		// nothing is selected and nothing inserted.
-		res, err := tx.ExecContext(ctx, `INSERT INTO files (`+fileColumns+`, tenant_id, upload_id, erasable)
-			SELECT ?, id, ?, ?, ?, ?, '', 'spooled', ?, ?, '', tenant_id, '', state = 'deleted'
-			FROM recordings WHERE id = ?
-			ON CONFLICT (id) DO UPDATE SET
-				offset_us = excluded.offset_us, duration_us = excluded.duration_us,
-				bytes = excluded.bytes, sealed = excluded.sealed
-			WHERE recording_id = excluded.recording_id AND (NOT sealed OR
-				(offset_us, duration_us, bytes, sealed) =
-				(excluded.offset_us, excluded.duration_us, excluded.bytes, excluded.sealed))`,
-			f.ID, f.Container, f.Offset.Microseconds(), f.Duration.Microseconds(), f.Bytes, f.Sealed, f.Key, f.RecordingID)
-		if err != nil {
-			return refused(err, "file", "recording")
-		}
-		return changed(res, nil, func() error { return whyNotSaved(ctx, tx, f) })
-	})
+	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return saveFile(ctx, tx, f) })
 	return translate("save file", err)
+}
+
+func saveFile(ctx context.Context, tx *sql.Tx, f reelvault.File) error {
+	// The tenant and erasable come from the recording, so without one
+	// nothing is selected and nothing inserted.
+	res, err := tx.ExecContext(ctx, `INSERT INTO files (`+fileColumns+`, tenant_id, upload_id, erasable)
+		SELECT ?, id, ?, ?, ?, ?, '', 'spooled', ?, ?, '', ?, ?, tenant_id, '', state = 'deleted'
+		FROM recordings WHERE id = ?
+		ON CONFLICT (id) DO UPDATE SET
+			offset_us = excluded.offset_us, duration_us = excluded.duration_us,
+			bytes = excluded.bytes, sealed = excluded.sealed, type = excluded.type
+		WHERE recording_id = excluded.recording_id AND (NOT sealed OR
+			(offset_us, duration_us, bytes, sealed, type) =
+			(excluded.offset_us, excluded.duration_us, excluded.bytes, excluded.sealed, excluded.type))`,
+		f.ID, f.Container, f.Offset.Microseconds(), f.Duration.Microseconds(), f.Bytes, f.Sealed, f.Key, f.Name, f.Type, f.RecordingID)
+	if err != nil {
+		return refused(err, "file", "recording")
+	}
+	return changed(res, nil, func() error { return whyNotSaved(ctx, tx, f) })
 }
 
 // whyNotSaved says what kept SaveFile from writing.

@@ -101,6 +101,21 @@ var (
 		Hash: [32]byte{5}, Name: "Jana Nová", Scopes: []reelvault.Scope{}, SessionID: fixtureCall.ID, ParticipantID: "guest",
 		Role: reelvault.RoleGuest, CreatedAt: fixtureTime, ExpiresAt: fixtureTime.Add(time.Hour),
 	}
+
+	// What the fourth release added, to that call.
+	fixtureShared = reelvault.Recording{
+		ID: "019ab000-0000-7000-8000-000000000016", TenantID: fixtureCalls.ID, SessionID: fixtureCall.ID,
+		Kind: reelvault.RecordingFile, State: reelvault.RecordingRunning, Durability: reelvault.Spooled, StartedAt: fixtureTime,
+		Files: []reelvault.File{{
+			ID: "019ab000-0000-7000-8000-000000000017", RecordingID: "019ab000-0000-7000-8000-000000000016",
+			Container: reelvault.Plain, Durability: reelvault.Spooled, Key: "r/019ab000/2.bin", Name: "Faktura č. 7.pdf",
+		}},
+		Tracks: []reelvault.Track{},
+	}
+	fixtureTransfer = reelvault.Transfer{
+		FileID: fixtureShared.Files[0].ID, RecordingID: fixtureShared.ID, TenantID: fixtureCalls.ID, SessionID: fixtureCall.ID,
+		ParticipantID: "guest", Role: reelvault.RoleGuest, Size: 20 << 20, Received: 8 << 20, ExpiresAt: fixtureTime.Add(time.Hour),
+	}
 )
 
 // fill writes the fixture's rows.
@@ -108,7 +123,15 @@ func fill(ctx context.Context, c *sqlite.Catalog) error {
 	if err := fillRecordings(ctx, c); err != nil {
 		return err
 	}
-	return fillCalls(ctx, c)
+	if err := fillCalls(ctx, c); err != nil {
+		return err
+	}
+	return fillFiles(ctx, c)
+}
+
+// fillFiles writes what the fourth release added.
+func fillFiles(ctx context.Context, c *sqlite.Catalog) error {
+	return c.BeginTransfer(ctx, fixtureShared, fixtureTransfer)
 }
 
 // fillCalls writes what the third release added.

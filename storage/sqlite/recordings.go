@@ -11,13 +11,15 @@ const recordingColumns = `id, tenant_id, session_id, kind, state, reason, starte
 
 // CreateRecording implements storage.Recordings.
 func (c *Catalog) CreateRecording(ctx context.Context, r reelvault.Recording) error {
-	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO recordings (`+recordingColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.ID, r.TenantID, r.SessionID, r.Kind, r.State, r.Reason, r.StartedAt.UnixMilli(), instant(r.EndedAt),
-			r.SyncError.Microseconds())
-		return refused(err, "recording", "session")
-	})
+	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return createRecording(ctx, tx, r) })
 	return translate("create recording", err)
+}
+
+func createRecording(ctx context.Context, tx *sql.Tx, r reelvault.Recording) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO recordings (`+recordingColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, r.TenantID, r.SessionID, r.Kind, r.State, r.Reason, r.StartedAt.UnixMilli(), instant(r.EndedAt),
+		r.SyncError.Microseconds())
+	return refused(err, "recording", "session")
 }
 
 // Recording implements storage.Recordings.

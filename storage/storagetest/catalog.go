@@ -20,7 +20,8 @@ import (
 func Catalog(t *testing.T, open func(t *testing.T) storage.Catalog) {
 	t.Helper()
 	for _, group := range [][]catalogTest{
-		tenantTests, sessionTests, participantTests, consentTests, activityTests, recordingTests, fileTests, trackTests, accessTests, auditTests, hostileTests,
+		tenantTests, sessionTests, participantTests, consentTests, activityTests, recordingTests, fileTests,
+		transferTests, trackTests, accessTests, auditTests, hostileTests,
 	} {
 		for _, test := range group {
 			t.Run(test.name, func(t *testing.T) {
