@@ -32,11 +32,11 @@ func (e *Engine) Find(ctx context.Context, tenantID, sessionID, fileID string) (
 		row, writer := e.look(fileID)
 		switch {
 		case row == (reelvault.Transfer{}):
-			row, err := e.settled(ctx, fileID)
-			if err == nil && (row.TenantID != tenantID || row.SessionID != sessionID) {
-				err = none
+			whole, err := e.settled(ctx, fileID)
+			if err == nil && (whole.TenantID != tenantID || whole.SessionID != sessionID) {
+				return reelvault.Transfer{}, none
 			}
-			return row, err
+			return whole, err
 		case row.TenantID != tenantID || row.SessionID != sessionID || e.expired(row):
 			return reelvault.Transfer{}, none
 		case writer == nil:
@@ -95,11 +95,7 @@ func (e *Engine) settled(ctx context.Context, fileID string) (reelvault.Transfer
 func (e *Engine) Append(ctx context.Context, fileID string, offset int64, body media.Body) (reelvault.Transfer, error) {
 	t, err := e.acquire(fileID, body)
 	if reelvault.KindOf(err) == reelvault.NotFound {
-		row, err := e.settled(ctx, fileID)
-		if err == nil {
-			err = fits(row, offset)
-		}
-		return row, err
+		return e.repeat(ctx, fileID, offset)
 	}
 	if err != nil {
 		return reelvault.Transfer{}, err
@@ -121,6 +117,16 @@ func (e *Engine) Append(ctx context.Context, fileID string, offset int64, body m
 	}
 	err = e.complete(ctx, t)
 	over = err == nil
+	return row, err
+}
+
+// repeat answers a request for a file that is whole: the first answer may have
+// been lost.
+func (e *Engine) repeat(ctx context.Context, fileID string, offset int64) (reelvault.Transfer, error) {
+	row, err := e.settled(ctx, fileID)
+	if err == nil {
+		err = fits(row, offset)
+	}
 	return row, err
 }
 

@@ -144,4 +144,6 @@ func (l *ledger) AbortTransfer(_ context.Context, fileID, reason string, a reelv
 	return nil
 }
 
-func missing(what string) error { return reelvault.Errorf(reelvault.NotFound, "there is no such %s", what) }
+func missing(what string) error {
+	return reelvault.Errorf(reelvault.NotFound, "there is no such %s", what)
+}
