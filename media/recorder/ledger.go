@@ -25,6 +25,9 @@ type Ledger interface {
 	// Recording gives one with files, tracks and gaps, or NotFound.
 	Recording(ctx context.Context, tenantID, id string) (reelvault.Recording, error)
 
+	// RecordingOfFile gives the recording that has this file, or NotFound.
+	RecordingOfFile(ctx context.Context, fileID string) (reelvault.Recording, error)
+
 	// Unfinished lists the recordings that a crash left in a state before
 	// ready or failed.
 	Unfinished(ctx context.Context) ([]reelvault.Recording, error)

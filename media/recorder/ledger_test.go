@@ -82,6 +82,19 @@ func (l *ledger) Recording(_ context.Context, tenantID, id string) (reelvault.Re
 	return copied(r), nil
 }
 
+func (l *ledger) RecordingOfFile(_ context.Context, fileID string) (reelvault.Recording, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.recordings {
+		for _, f := range r.Files {
+			if f.ID == fileID {
+				return copied(r), nil
+			}
+		}
+	}
+	return reelvault.Recording{}, reelvault.Errorf(reelvault.NotFound, "no file %s", fileID)
+}
+
 // copied gives a ledger with the same rows.
 func (l *ledger) copied() *ledger {
 	c := newLedger()

@@ -20,12 +20,16 @@ const crashLoss = time.Second
 // A recording that was paused stays paused, and takes publishers that come
 // back within the time any recording waits for them. Call it once, before
 // Open. A recording that can't be finished is logged, and left for next time.
+// Shared files are not ours to finish: their senders go on with them.
 func (r *Recorder) Recover(ctx context.Context) error {
 	all, err := r.config.Ledger.Unfinished(ctx)
 	if err != nil {
 		return fmt.Errorf("list unfinished recordings: %w", err)
 	}
 	for _, row := range all {
+		if row.Kind == reelvault.RecordingFile {
+			continue
+		}
 		if err := r.recoverOne(ctx, row); err != nil {
 			if ctx.Err() != nil {
 				return err
@@ -33,18 +37,18 @@ func (r *Recorder) Recover(ctx context.Context) error {
 			r.config.Log.Error("recover recording", "recording", row.ID, "err", err)
 		}
 	}
-	return r.sweep()
+	return r.sweep(ctx)
 }
 
 // sweep removes spool files that hold nothing: a crash came before their first
 // byte, and no row leads to them any more.
-func (r *Recorder) sweep() error {
+func (r *Recorder) sweep(ctx context.Context) error {
 	left, err := r.config.Spool.Left()
 	if err != nil {
 		return fmt.Errorf("list spool files: %w", err)
 	}
 	for _, id := range left {
-		empty, err := r.empty(id)
+		empty, err := r.empty(ctx, id)
 		if err == nil && empty {
 			err = r.config.Spool.Remove(id)
 		}
@@ -55,13 +59,22 @@ func (r *Recorder) sweep() error {
 	return nil
 }
 
-func (r *Recorder) empty(fileID string) (bool, error) {
+// empty says whether a spool file holds nothing, and isn't a row's: a shared
+// file may be empty and whole.
+func (r *Recorder) empty(ctx context.Context, fileID string) (bool, error) {
 	file, err := r.config.Spool.Open(fileID)
 	if err != nil {
 		return false, err
 	}
 	size, err := file.Size()
-	return size == 0, errors.Join(err, file.Close())
+	if err = errors.Join(err, file.Close()); err != nil || size > 0 {
+		return false, err
+	}
+	_, err = r.config.Ledger.RecordingOfFile(ctx, fileID)
+	if reelvault.KindOf(err) == reelvault.NotFound {
+		return true, nil
+	}
+	return false, err
 }
 
 func (r *Recorder) recoverOne(ctx context.Context, row reelvault.Recording) error {

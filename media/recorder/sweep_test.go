@@ -43,3 +43,30 @@ func TestRecoverSweeps(t *testing.T) {
 		t.Errorf("the spool has %v, want %s alone", entries, stranger)
 	}
 }
+
+// A shared file is its sender's to go on with, and may be empty and whole:
+// neither its recording nor its spool file is touched.
+func TestRecoverLeavesSharedFiles(t *testing.T) {
+	all, path := crash(t, func(r *rig) {
+		for _, state := range []reelvault.RecordingState{reelvault.RecordingRunning, reelvault.RecordingReady} {
+			f := reelvault.File{ID: uuid.NewString(), Container: reelvault.Plain, Sealed: state == reelvault.RecordingReady}
+			row := reelvault.Recording{ID: uuid.NewString(), Kind: reelvault.RecordingFile, State: state, Files: []reelvault.File{f}}
+			if err := r.ledger.CreateRecording(r.t.Context(), row); err != nil {
+				r.t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(r.path, f.ID), nil, 0o600); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+	}, func(*rig) {})
+	states := map[reelvault.RecordingState]bool{}
+	for _, got := range all {
+		states[got.State] = true
+		if _, err := os.Stat(filepath.Join(path, got.Files[0].ID)); err != nil {
+			t.Errorf("the spool file of a shared file that is %s: %v", got.State, err)
+		}
+	}
+	if !states[reelvault.RecordingRunning] || !states[reelvault.RecordingReady] {
+		t.Errorf("the recordings became %v", states)
+	}
+}
