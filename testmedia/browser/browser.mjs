@@ -49,15 +49,15 @@ const firefoxPrefs = {
   'browser.download.alwaysOpenPanel': false,
 };
 
-// launch starts "chromium" or "firefox".
-export async function launch(name) {
+// launch starts "chromium" or "firefox", that with more preferences.
+export async function launch(name, morePrefs = {}) {
   if (name === 'firefox') {
     const folder = await mkdtemp(join(tmpdir(), 'reelvault-downloads-'));
     const browser = await puppeteer.launch({
       browser: 'firefox',
       executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
       headless: true,
-      extraPrefsFirefox: { ...firefoxPrefs, 'browser.download.dir': folder },
+      extraPrefsFirefox: { ...firefoxPrefs, ...morePrefs, 'browser.download.dir': folder },
     });
     const close = async () => {
       await browser.close();

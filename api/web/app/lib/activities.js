@@ -21,11 +21,10 @@ export function follow({ session, live, show, state }) {
   async function load() {
     const found = [];
     try {
-      for (let cursor = ''; ; ) {
-        const page = await api.activities(session, { cursor, signal: over.signal });
+      for (let after = '0'; after !== ''; ) {
+        const page = await api.activities(session, { after, signal: over.signal });
         found.push(...page.items);
-        cursor = page.next;
-        if (!cursor) break;
+        after = page.next;
       }
     } catch (err) {
       if (over.signal.aborted) return;
@@ -41,9 +40,7 @@ export function follow({ session, live, show, state }) {
     stream = events({
       url: api.eventsOf(session),
       since,
-      heard: ({ type, data }) => {
-        if (type === 'activity') add([JSON.parse(data)]);
-      },
+      heard: ({ data }) => add([JSON.parse(data)]),
       state,
     });
   }

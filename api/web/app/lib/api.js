@@ -77,7 +77,7 @@ export const api = {
   publishTicket: (id, { participant, role }) =>
     call('POST', `${of(id)}/tickets`, { body: { purpose: 'publish', participant, role, lifeSeconds } }),
 
-  activities: (id, { cursor, signal }) => call('GET', `${of(id)}/activities`, { query: { cursor, limit: 500 }, signal }),
+  activities: (id, { after, signal }) => call('GET', `${of(id)}/activities`, { query: { after, limit: 500 }, signal }),
   eventsOf: (id) => `${base}/events?${new URLSearchParams({ session: id })}`,
 
   recordings: (id, signal) => call('GET', `${of(id)}/recordings`, { signal }),

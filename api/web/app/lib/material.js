@@ -35,6 +35,11 @@ export function material(recordings, who = (id) => id) {
 // keyOf names a person's source: camera and screen of one person are two.
 const keyOf = (r, id) => `${r.kind} ${id}`;
 
+// mediumOf tells the sound of a microphone, a screen and a telephone apart.
+function mediumOf({ kind }, { media }) {
+  return media === 'audio' && kind !== 'av' ? `${kind}Audio` : media;
+}
+
 const seen = (track) => track.media === 'video' || track.media === 'screen';
 
 function addFile(found, r, f, zero, who) {
@@ -68,8 +73,7 @@ function addTrack(found, r, track, zero, who) {
   const key = `${voice} ${track.media}`;
   let row = found.rows.find((other) => other.key === key);
   if (!row) {
-    const media = r.kind === 'screen' && track.media === 'audio' ? 'screenAudio' : track.media;
-    row = { key, voice, who: who(track.participantId), media, spans: [], gaps: [] };
+    row = { key, voice, who: who(track.participantId), media: mediumOf(r, track), spans: [], gaps: [] };
     found.rows.push(row);
   }
   const capturing = r.state === 'recording' || r.state === 'paused';

@@ -19,9 +19,15 @@ export function markOf({ type }) {
   return type === 'SharedFile' ? 'file' : 'event';
 }
 
+// told says whether an activity tells a reader something: that a recording is
+// ready, or that a shared screen is sent, is said by others already.
+export function told({ type, data }) {
+  return type !== 'recording.ready' && !(type === 'publisher.started' && data?.source === 'screen');
+}
+
 // whoOf gives the name of who did something, or what they are, or "".
 export function whoOf(a, names) {
-  return names.get(a.participantId) ?? (a.participantId || (a.actor ? label('actor', a.actor) : ''));
+  return names.get(a.participant) ?? (a.participant || (a.actor ? label('actor', a.actor) : ''));
 }
 
 // content shows what was said, shared, or happened. files gives a shared file
@@ -60,12 +66,13 @@ function shared(a, file) {
 }
 
 function event(a, who) {
-  const { version = '', reason = '', by = '', kind = '' } = a.data ?? {};
-  const words = label('activity', a.type, { who, version, kind: label('kind', kind) });
-  return html`
-    <p class="happened">
-      ${words}${a.text ? html`<span dir="auto">: ${a.text}</span>` : nothing}
-      ${reason ? html`<span class="muted">${t('gaps.by', { by, reason })}</span>` : nothing}
-    </p>
-  `;
+  const { version = '', kind = '', source = '', reason = '' } = a.data ?? {};
+  const words = label('activity', a.type, {
+    who,
+    version,
+    kind: label('kind', kind),
+    source: label('source', source),
+    reason: label('termination', reason),
+  });
+  return html`<p class="happened">${words}${a.text ? html`<span dir="auto">: ${a.text}</span>` : nothing}</p>`;
 }

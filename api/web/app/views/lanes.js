@@ -41,7 +41,7 @@ export function laneRows(player) {
   `;
 }
 
-const isSound = (row) => row.media === 'audio' || row.media === 'screenAudio';
+const isSound = (row) => /audio$/i.test(row.media);
 
 // lane draws when a row has media, its gaps by cause, and the moment that is
 // played. Times are in s; seek is called with s.

@@ -61,7 +61,7 @@ function tileOf(player, tile, { here, large, several }) {
       )}
       ${tile.pictured ? nothing : html`<div class="faces">${tile.who.map((name) => face(name, tile.kind))}</div>`}
       <figcaption>
-        <span>${tile.kind === 'screen' ? t('player.screenOf', { who }) : who}</span>
+        ${tile.pictured ? html`<span>${tile.kind === 'screen' ? t('player.screenOf', { who }) : who}</span>` : nothing}
         ${now ? trouble(player, now) : nothing}
         ${
           several && tile.pictured

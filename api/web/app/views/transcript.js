@@ -5,7 +5,7 @@ import { clock, wallClock, when } from '../lib/format.js';
 import { icons } from '../lib/icons.js';
 import { nextIn } from '../lib/sync.js';
 import { t } from '../lib/text.js';
-import { content, markOf } from './activity.js';
+import { content, markOf, told } from './activity.js';
 
 // An element comes to rest up to so many ms before the moment it was sent to.
 const rounding = 100;
@@ -39,7 +39,8 @@ class Transcript extends Element {
     return this.querySelector('.moments');
   }
 
-  willUpdate() {
+  willUpdate(changed) {
+    if (changed.has('activities')) this.list = this.activities?.filter(told);
     const { frame } = this;
     this.atEnd = !frame || frame.scrollTop + frame.clientHeight > frame.scrollHeight - nearEnd;
   }
@@ -59,7 +60,7 @@ class Transcript extends Element {
   }
 
   mark() {
-    const index = this.activities?.findLastIndex((a) => Date.parse(a.at) <= this.at + rounding) ?? -1;
+    const index = this.list?.findLastIndex((a) => Date.parse(a.at) <= this.at + rounding) ?? -1;
     const now = index < 0 ? undefined : this.frame?.children[index];
     if (now === this.now && now?.ariaCurrent === 'true') return;
     this.now?.removeAttribute('aria-current');
@@ -72,8 +73,7 @@ class Transcript extends Element {
   show(item) {
     if (!item) return;
     const { frame } = this;
-    const above = item.offsetTop - frame.offsetTop - frame.clientHeight / 3;
-    frame.scrollTop = Math.max(above, 0);
+    frame.scrollTop = item.offsetTop - frame.clientHeight / 3; // its offset is from the frame
   }
 
   go(event, a) {
@@ -102,7 +102,7 @@ class Transcript extends Element {
   render() {
     return html`
       <section class="transcript" aria-label=${t('tab.transcript')}>
-        ${this.head()} ${this.list()}
+        ${this.head()} ${this.body()}
       </section>
     `;
   }
@@ -125,11 +125,11 @@ class Transcript extends Element {
     else this.frame.scrollTop = this.frame.scrollHeight;
   }
 
-  list() {
-    if (!this.activities) {
+  body() {
+    if (!this.list) {
       return this.connection === 'refused' ? nothing : html`<p class="loading" aria-busy="true">${t('loading')}</p>`;
     }
-    if (this.activities.length === 0) return html`<p class="nothing">${t('transcript.none')}</p>`;
+    if (this.list.length === 0) return html`<p class="nothing">${t('transcript.none')}</p>`;
     const scrolls = () => (this.following = false);
     return html`
       <ol
@@ -141,7 +141,7 @@ class Transcript extends Element {
         @pointerdown=${(e) => e.target === this.frame && scrolls()}
       >
         ${repeat(
-          this.activities,
+          this.list,
           (a) => a.seq,
           (a, i) => this.item(a, i),
         )}
