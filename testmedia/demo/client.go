@@ -3,11 +3,13 @@ package demo
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -30,44 +32,53 @@ type session struct {
 
 func (s session) ours() bool { return strings.HasPrefix(s.ExternalID, prefix) }
 
-// client speaks to the API.
-type client struct{ base, token string }
+// client speaks to the API, with a token or whatever else it takes.
+type client struct{ base, secret string }
+
+// as gives the same client with another secret.
+func (c client) as(secret string) client { return client{c.base, secret} }
 
 // call sends a JSON body, or none, and reads the answer into a value, if it is
 // not nil.
 func (c client) call(ctx context.Context, method, path string, body, into any) error {
-	var reader io.Reader
+	var data []byte
+	header := http.Header{}
 	if body != nil {
-		data, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if data, err = json.Marshal(body); err != nil {
 			return err
 		}
-		reader = bytes.NewReader(data)
+		header.Set("Content-Type", "application/json")
 	}
-	request, err := http.NewRequestWithContext(ctx, method, c.base+path, reader)
-	if err != nil {
+	answer, _, err := c.send(ctx, method, c.base+path, header, data)
+	if err != nil || into == nil {
 		return err
 	}
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
+	return json.Unmarshal(answer, into)
+}
+
+// send makes a request and gives the answer with its header. One of 400 or
+// more is an error.
+func (c client) send(ctx context.Context, method, target string, header http.Header, body []byte) ([]byte, http.Header, error) {
+	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+c.token)
+	request.Header = header
+	request.Header.Set("Authorization", "Bearer "+c.secret)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	answer, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode >= http.StatusBadRequest {
+		err = fmt.Errorf("%d: %s", response.StatusCode, bytes.TrimSpace(answer))
+	}
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, nil, fmt.Errorf("%s %s: %w", method, target, err)
 	}
-	if response.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%s %s: %d: %s", method, path, response.StatusCode, bytes.TrimSpace(answer))
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(answer, into)
+	return answer, response.Header, nil
 }
 
 // sessions gives all that are live, or all that have ended.
@@ -110,10 +121,59 @@ func (c client) end(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodPost, "/api/v1/sessions/"+id+"/end", nil, nil)
 }
 
-// publish lets somebody publish a camera or a screen.
+// invite lets somebody into a session, as the call page does, and gives the
+// client that speaks for them.
+func (c client) invite(ctx context.Context, sessionID string, who person) (client, error) {
+	var invitation struct{ URL string }
+	err := c.call(ctx, http.MethodPost, "/api/v1/sessions/"+sessionID+"/invitations", map[string]any{
+		"participant": who.id, "role": who.role, "name": who.name,
+	}, &invitation)
+	if err != nil {
+		return client{}, err
+	}
+	_, secret, _ := strings.Cut(invitation.URL, "#")
+	var joined struct{ Ticket struct{ Secret string } }
+	err = c.as(secret).call(ctx, http.MethodPost, "/api/v1/call/join", nil, &joined)
+	return c.as(joined.Ticket.Secret), err
+}
+
+// publish lets somebody publish a camera or a screen. It takes a token: a
+// ticket would be over when the connection is.
 func (c client) publish(ctx context.Context, sessionID string, who person, source string, clip *testmedia.Clip) (*testmedia.Peer, error) {
 	query := url.Values{"participant": {who.id}, "role": {string(who.role)}, "source": {source}}
 	return testmedia.Publish(ctx, testmedia.Target{
-		URL: c.base + "/api/v1/sessions/" + sessionID + "/whip?" + query.Encode(), Token: c.token,
+		URL: c.base + "/api/v1/sessions/" + sessionID + "/whip?" + query.Encode(), Token: c.secret,
 	}, clip)
+}
+
+// say sends a message in a chat.
+func (c client) say(ctx context.Context, sessionID, text string) error {
+	return c.call(ctx, http.MethodPost, "/api/v1/sessions/"+sessionID+"/activities",
+		map[string]any{"type": reelvault.ActivityChatMessage, "text": text}, nil)
+}
+
+// share shares a small file: tus 1.0, in one piece.
+func (c client) share(ctx context.Context, sessionID, name string, content []byte) error {
+	announced := http.Header{}
+	announced.Set("Tus-Resumable", "1.0.0")
+	announced.Set("Upload-Length", strconv.Itoa(len(content)))
+	announced.Set("Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(name)))
+	_, answer, err := c.send(ctx, http.MethodPost, c.base+"/api/v1/sessions/"+sessionID+"/files", announced, nil)
+	if err != nil {
+		return err
+	}
+	base, err := url.Parse(c.base)
+	if err != nil {
+		return err
+	}
+	place, err := base.Parse(answer.Get("Location"))
+	if err != nil {
+		return err
+	}
+	piece := http.Header{}
+	piece.Set("Tus-Resumable", "1.0.0")
+	piece.Set("Upload-Offset", "0")
+	piece.Set("Content-Type", "application/offset+octet-stream")
+	_, _, err = c.send(ctx, http.MethodPatch, place.String(), piece, content)
+	return err
 }

@@ -44,7 +44,7 @@ func Play(ctx context.Context, n Node) error {
 	if err != nil {
 		return fmt.Errorf("read the demo's media: %w", err)
 	}
-	p := &player{client: client{n.URL, n.Token}, log: n.Log, media: media}
+	p := &player{client: client{base: n.URL, secret: n.Token}, log: n.Log, media: media}
 	left, err := p.tidy(ctx)
 	if ctx.Err() != nil {
 		return nil // it was asked to end so soon

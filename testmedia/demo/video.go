@@ -26,13 +26,41 @@ const (
 	// misses its beginning, and both have the same clock.
 	lead = time.Second
 
-	// screenAfter is when the guest shares the screen: just after being asked to.
+	// screenAfter and fileAfter are when the guest shares the screen and the
+	// invoice: just after being asked to.
 	screenAfter = 8 * time.Second
+	fileAfter   = 10 * time.Second
 )
+
+// line is what somebody writes in the chat, so long after the talk began.
+type line struct {
+	after time.Duration
+	who   person
+	text  string
+}
+
+var chat = []line{
+	{2 * time.Second, operator, "Hello, Tomáš here. I can hear and see you."},
+	{7 * time.Second, guest, "It was the garden centre, 249.00"},
+	{12 * time.Second, operator, "Thank you, I have your invoice."},
+	{22 * time.Second, guest, "It works now 🎉"},
+}
+
+// stage is a video session that goes on.
+type stage struct {
+	session string
+	start   time.Time         // of the talk: all pictures show the time since
+	speak   map[string]client // for each participant, in the chat
+}
+
+// reached waits for a moment of the talk, and gives false if ctx ended first.
+func (s stage) reached(ctx context.Context, after time.Duration) bool {
+	return sleep(ctx, time.Until(s.start.Add(after)))
+}
 
 // liveVideo goes on until ctx ends.
 func (p *player) liveVideo(ctx context.Context) error {
-	return p.video(ctx, "Jana D. - card declined", p.shareScreen)
+	return p.video(ctx, "Jana D. - card declined", p.shareScreen, p.shareFile)
 }
 
 // shortVideo is the contact before it, which broke off.
@@ -40,12 +68,6 @@ func (p *player) shortVideo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lead+short)
 	defer cancel()
 	return p.video(ctx, "Jana D. - first contact")
-}
-
-// stage is a video session that goes on.
-type stage struct {
-	session string
-	start   time.Time // of the talk: all pictures show the time since
 }
 
 // video has guest and operator talk in a session of their own until ctx ends,
@@ -60,15 +82,36 @@ func (p *player) video(ctx context.Context, name string, more ...func(context.Co
 		defer cancel()
 		err = errors.Join(err, p.client.end(ending, id))
 	}()
-	on := stage{id, time.Now().Add(lead)}
+	on, err := p.gather(ctx, id)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	parts := []part{
 		func(ctx context.Context) error { return p.show(ctx, on, guest, "camera", p.media.guest) },
 		func(ctx context.Context) error { return p.show(ctx, on, operator, "camera", p.media.operator) },
+		func(ctx context.Context) error { return write(ctx, on) },
 	}
 	for _, m := range more {
 		parts = append(parts, func(ctx context.Context) error { return m(ctx, on) })
 	}
 	return together(ctx, parts...)
+}
+
+// gather lets both into a session.
+func (p *player) gather(ctx context.Context, id string) (stage, error) {
+	on := stage{session: id, speak: map[string]client{}}
+	for _, who := range []person{operator, guest} {
+		speaks, err := p.client.invite(ctx, id, who)
+		if err != nil {
+			return on, err
+		}
+		on.speak[who.id] = speaks
+	}
+	on.start = time.Now().Add(lead)
+	return on, nil
 }
 
 // show publishes a clip until ctx ends.
@@ -83,10 +126,31 @@ func (p *player) show(ctx context.Context, on stage, who person, source string, 
 	return errors.Join(err, peer.Close(ending))
 }
 
+// write writes the chat.
+func write(ctx context.Context, on stage) error {
+	for _, l := range chat {
+		if !on.reached(ctx, l.after) {
+			return nil
+		}
+		if err := on.speak[l.who.id].say(ctx, on.session, l.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // shareScreen is what the guest shares besides the camera.
 func (p *player) shareScreen(ctx context.Context, on stage) error {
-	if !sleep(ctx, time.Until(on.start.Add(screenAfter))) {
+	if !on.reached(ctx, screenAfter) {
 		return nil
 	}
 	return p.show(ctx, on, guest, "screen", p.media.screen)
+}
+
+// shareFile is the file that the guest was asked for.
+func (p *player) shareFile(ctx context.Context, on stage) error {
+	if !on.reached(ctx, fileAfter) {
+		return nil
+	}
+	return on.speak[guest.id].share(ctx, on.session, "Invoice 2026-0417.pdf", invoice)
 }
