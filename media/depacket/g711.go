@@ -25,7 +25,7 @@ func newG711(f media.Format) (media.Depacketizer, error) {
 	if f.Channels > 1 {
 		return nil, reelvault.Errorf(reelvault.Unsupported, "%s with %d channels, want one party in each stream", f.Codec, f.Channels)
 	}
-	if f.ClockRate != 0 && f.ClockRate != g711Rate {
+	if f.ClockRate != g711Rate {
 		return nil, reelvault.Errorf(reelvault.Unsupported, "%s at %d samples a second, want %d", f.Codec, f.ClockRate, g711Rate)
 	}
 	return &g711{}, nil

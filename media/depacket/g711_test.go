@@ -71,6 +71,7 @@ func TestG711Refused(t *testing.T) {
 	for name, change := range map[string]func(*media.Format){
 		"stereo":   func(f *media.Format) { f.Channels = 2 },
 		"wideband": func(f *media.Format) { f.ClockRate = 16000 },
+		"no clock": func(f *media.Format) { f.ClockRate = 0 },
 	} {
 		f := g711Format(reelvault.PCMU)
 		change(&f)

@@ -19,10 +19,18 @@ const (
 	// burst of two seconds costs nothing.
 	inboxSize = 1024
 
+	// callInbox is the same for the two sides of a call: five seconds of 50
+	// packets a second each.
+	callInbox = 512
+
 	// turnEvery is how often a capture goroutine looks into its inbox. Waking
 	// up for each packet would cost more than all the rest; 40 ms is a tenth of
 	// the jitter wait.
 	turnEvery = 40 * time.Millisecond
+
+	// callTurn is the same for a call, which nobody waits for a keyframe of:
+	// what a crash may cost is fillBehind and this.
+	callTurn = burstTime
 
 	// earlyTime is how much before the recording's zero a publisher may have
 	// begun and still be moved there: some turns of a machine that is busy.
@@ -31,6 +39,10 @@ const (
 	// maxTracks bounds the tracks of one publisher: a camera, a microphone,
 	// and a few to spare.
 	maxTracks = 8
+
+	// maxParties bounds those of a call: everybody who was ever in it, with each
+	// codec they used.
+	maxParties = 64
 )
 
 // capture takes one publisher's packets. It implements media.Capture.
@@ -50,45 +62,75 @@ type capture struct {
 
 	saving  sync.Mutex // held while notes are saved, so that older ones never overtake newer ones
 	notedMu sync.Mutex
-	noted   notes
+	noted   map[string]note // by file
 
 	// capture goroutine only
-	timeline  *timeline.Timeline
-	tracks    []*track
-	segment   *segment
-	opened    bool
-	first     bool      // no file has begun yet
-	ended     bool      // finish has run
-	retryAt   time.Time // not before this instant is a new file tried again
-	retryWait time.Duration
-	dirty     bool          // a row has changed since the last note
-	sights    [2]sight      // for settled, the older one first
-	nudge     time.Duration // see fits
-	timed     time.Time     // when the timing was last noted
+	timeline *timeline.Timeline
+	tracks   []*track
+	reels    []*reel // of a browser one, and the first of a call that of its two sides
+	opened   bool
+	first    bool          // no file has begun yet
+	ended    bool          // finish has run
+	nudge    time.Duration // see fits
+	timed    time.Time     // when the timing was last noted
 }
 
 // arrival is one thing a source hands over.
 type arrival struct {
 	track  *track
-	packet *media.Packet // nil for a report
-	report media.Report
+	packet *media.Packet
+	report *media.Report // instead of a packet
 }
 
 func newCapture(r *Recorder, rec *recording, p media.Publisher) *capture {
+	inbox := inboxSize
+	if p.Kind == reelvault.RecordingPhone {
+		inbox = callInbox
+	}
 	c := &capture{
 		recorder: r, recording: rec, publisher: p,
-		inbox: make(chan arrival, inboxSize), commands: make(chan func()),
-		closing: make(chan struct{}), finished: make(chan struct{}), first: true,
-		timeline: timeline.New(timeline.Config{Log: r.config.Log.With("session", p.SessionID, "participant", p.ParticipantID)}),
+		inbox: make(chan arrival, inbox), commands: make(chan func()),
+		closing: make(chan struct{}), finished: make(chan struct{}), first: true, noted: map[string]note{},
+		timeline: timeline.New(timeline.Config{
+			Apart: p.Kind == reelvault.RecordingPhone,
+			Log:   r.config.Log.With("session", p.SessionID, "participant", p.ParticipantID),
+		}),
 	}
 	c.withheld.Store(true)
 	return c
 }
 
+// call says that the publisher is a telephone call, with several people in it.
+func (c *capture) call() bool { return c.publisher.Kind == reelvault.RecordingPhone }
+
 // AddTrack implements media.Capture.
 func (c *capture) AddTrack(f media.Format, requestKeyframe func()) (media.Track, error) {
 	if c.publisher.Kind == reelvault.RecordingScreen && f.Media == reelvault.Video {
 		f.Media = reelvault.Screen
+	}
+	if c.call() && containerOf(f.Codec) != reelvault.WAV {
+		return nil, reelvault.Errorf(reelvault.Unsupported, "codec %q is not recorded of a call", f.Codec)
+	}
+	var t *track
+	err := error(reelvault.Errorf(reelvault.Unavailable, "the capture has ended"))
+	c.do(func() { t, err = c.addTrack(f, requestKeyframe) })
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (c *capture) addTrack(f media.Format, requestKeyframe func()) (*track, error) {
+	if t := c.sameParty(f); t != nil {
+		t.jitter.Reopen()
+		return t, nil
+	}
+	most, jitters := maxTracks, jitter.Config{Wait: jitterWait}
+	if c.call() {
+		most, jitters = maxParties, callJitter
+	}
+	if len(c.tracks) == most {
+		return nil, reelvault.Errorf(reelvault.Invalid, "a publisher may send at most %d tracks", most)
 	}
 	d, err := depacket.New(f)
 	if err != nil {
@@ -96,26 +138,25 @@ func (c *capture) AddTrack(f media.Format, requestKeyframe func()) (media.Track,
 	}
 	t := &track{
 		capture: c, format: f, depacket: d, requestKeyframe: requestKeyframe,
-		jitter: jitter.New(jitter.Config{Wait: jitterWait}), gated: f.Media != reelvault.Audio,
+		jitter: jitter.New(jitters), gated: f.Media != reelvault.Audio,
 	}
-	err = reelvault.Errorf(reelvault.Unavailable, "the capture has ended")
-	c.do(func() { err = c.addTrack(t) })
-	if err != nil {
-		return nil, err
+	if c.ended {
+		return t, nil
+	}
+	t.index = c.timeline.AddTrack(f.ClockRate, f.Media == reelvault.Audio)
+	c.tracks = append(c.tracks, t)
+	if !c.call() {
+		t.reel = c.onlyReel()
 	}
 	return t, nil
 }
 
-func (c *capture) addTrack(t *track) error {
-	if c.ended {
-		return nil
+// onlyReel gives the one that all tracks of a browser are on.
+func (c *capture) onlyReel() *reel {
+	if len(c.reels) == 0 {
+		c.reels = []*reel{{capture: c}}
 	}
-	if len(c.tracks) == maxTracks {
-		return reelvault.Errorf(reelvault.Invalid, "a publisher may send at most %d tracks", maxTracks)
-	}
-	t.index = c.timeline.AddTrack(t.format.ClockRate, t.format.Media == reelvault.Audio)
-	c.tracks = append(c.tracks, t)
-	return nil
+	return c.reels[0]
 }
 
 // Close implements media.Capture.
@@ -141,7 +182,11 @@ func (c *capture) do(f func()) {
 // run is the capture goroutine.
 func (c *capture) run() {
 	defer close(c.finished)
-	tick := time.NewTicker(turnEvery)
+	every := turnEvery
+	if c.call() {
+		every = callTurn
+	}
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
@@ -167,9 +212,13 @@ func (c *capture) turn(now time.Time) {
 	for _, t := range c.tracks {
 		t.advance(now)
 	}
-	if c.segment != nil {
+	for _, r := range c.reels {
+		if c.call() {
+			r.flush(r.spoken(now), now)
+			continue
+		}
 		c.fillMutes(now)
-		c.check(c.segment.flush(c.timeline.Now(now)), now)
+		r.flush(c.timeline.Now(now), now)
 	}
 	c.note(now)
 }
@@ -181,7 +230,7 @@ func (c *capture) drain() {
 	for range len(c.inbox) {
 		a := <-c.inbox
 		if a.packet == nil {
-			c.timeline.Report(a.track.index, a.report)
+			c.timeline.Report(a.track.index, *a.report)
 			continue
 		}
 		if c.recording.paused.Load() {
@@ -205,7 +254,9 @@ func (c *capture) finish() {
 		t.advance(now)
 	}
 	c.endGaps(now)
-	c.closeSegment()
+	for _, r := range c.reels {
+		r.closeSegment()
+	}
 	c.ended = true
 }
 
@@ -218,8 +269,8 @@ func (c *capture) pause(gap reelvault.Gap) {
 		t.hole = &gap
 		t.openGap(gap)
 	}
-	if c.segment != nil {
-		c.check(c.segment.flush(maxTime), now)
+	for _, r := range c.reels {
+		r.flush(maxTime, now)
 	}
 	c.note(now)
 }

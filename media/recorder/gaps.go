@@ -31,7 +31,7 @@ func (t *track) closeGap(g reelvault.Gap) {
 	origin := t.capture.origin()
 	g.Start, g.End = g.Start+origin, g.End+origin
 	t.lane.add(g)
-	t.capture.dirty = true
+	t.lane.segment.dirty = true
 }
 
 // openGap notes a pause that holds from now on: a gap of no length, so that
@@ -44,7 +44,7 @@ func (t *track) openGap(g reelvault.Gap) {
 	g.End = g.Start
 	t.lane.add(g)
 	t.lane.pausing = true
-	t.capture.dirty = true
+	t.lane.segment.dirty = true
 }
 
 // stretchPause makes the pause that held last to end, on the recording's clock.
@@ -55,7 +55,7 @@ func (t *track) stretchPause(end time.Duration) {
 	}
 	if last := &t.lane.row.Gaps[len(t.lane.row.Gaps)-1]; last.Cause == reelvault.GapPause {
 		last.End = max(last.End, end)
-		t.capture.dirty = true
+		t.lane.segment.dirty = true
 	}
 }
 

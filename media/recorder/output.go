@@ -16,24 +16,28 @@ const (
 
 	// ringEvery is how much a file grows between two rings of the archive's bell.
 	ringEvery = 8 << 20
+
+	// repeatPiece is how much of a long silence is written at once.
+	repeatPiece = 256 << 10
 )
 
 // output is the bounded queue between a muxer and its spool file. It
-// implements webm.Output.
+// implements webm.Output and wav.Output.
 type output struct {
 	recorder *Recorder
 	file     *spool.File
 	id       string
 	queue    chan write
-	queued   atomic.Int64
+	queued   atomic.Int64 // bytes in it
 	failure  atomic.Pointer[error]
 	given    atomic.Bool   // up: run closes the file
 	finished chan struct{} // closed by run at its end
 }
 
 type write struct {
-	data []byte
-	head bool
+	data   []byte
+	head   bool
+	repeat int64 // so many times data
 }
 
 func newOutput(r *Recorder, f *spool.File, id string) *output {
@@ -60,15 +64,11 @@ func (o *output) run() {
 		if o.err() != nil {
 			continue
 		}
-		write := o.file.Append
-		if w.head {
-			write = o.file.WriteHead
-		}
-		if err := write(w.data); err != nil {
+		if err := o.write(w); err != nil {
 			o.failure.Store(&err)
 			continue
 		}
-		o.recorder.stats.bytes.Add(uint64(len(w.data)))
+		o.recorder.stats.bytes.Add(uint64(len(w.data)) * uint64(max(w.repeat, 1)))
 		if grown := o.file.Size() / ringEvery; grown > rung {
 			rung = grown
 			o.recorder.config.Stored(o.id)
@@ -76,11 +76,37 @@ func (o *output) run() {
 	}
 }
 
+func (o *output) write(w write) error {
+	switch {
+	case w.head:
+		return o.file.WriteHead(w.data)
+	case w.repeat > 0:
+		return o.writeRepeated(w.data[0], w.repeat)
+	default:
+		return o.file.Append(w.data)
+	}
+}
+
+func (o *output) writeRepeated(value byte, n int64) error {
+	b := bytes.Repeat([]byte{value}, int(min(n, repeatPiece)))
+	for ; n > 0; n -= int64(len(b)) {
+		if err := o.file.Append(b[:min(n, int64(len(b)))]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Append implements webm.Output.
-func (o *output) Append(b []byte) error { return o.put(write{data: bytes.Clone(b)}) }
+func (o *output) Append(b []byte) error { return o.put(write{data: b}) }
 
 // WriteHead implements webm.Output.
-func (o *output) WriteHead(b []byte) error { return o.put(write{data: bytes.Clone(b), head: true}) }
+func (o *output) WriteHead(b []byte) error { return o.put(write{data: b, head: true}) }
+
+// Repeat implements wav.Output.
+func (o *output) Repeat(value byte, n int64) error {
+	return o.put(write{data: []byte{value}, repeat: n})
+}
 
 func (o *output) put(w write) error {
 	if err := o.err(); err != nil {

@@ -86,7 +86,7 @@ func (r *recording) idleTime() (time.Duration, bool) {
 	if len(r.captures) > 0 {
 		return 0, false
 	}
-	goodbye := r.scope.kind == reelvault.RecordingScreen && !r.broken
+	goodbye := r.scope.kind != reelvault.RecordingAV && !r.broken
 	if r.row == nil || goodbye {
 		return 0, true
 	}

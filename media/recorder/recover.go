@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/reelvault/reelvault"
-	"github.com/reelvault/reelvault/media/mux/webm"
 )
 
 // crashLoss is what a crash may have cost at the end of a file: the jitter
@@ -143,16 +142,16 @@ func (r *Recorder) finishFile(ctx context.Context, f reelvault.File, tracks []re
 			r.config.Log.Debug("close spool file", "file", f.ID, "err", closed)
 		}
 	}()
-	summary, err := webm.Recover(file)
+	found, err := recoverFile(f.Container, file)
 	if err != nil {
 		return f, fmt.Errorf("recover file: %w", err)
 	}
 	if err := file.Seal(); err != nil {
 		return f, fmt.Errorf("seal spool file: %w", err)
 	}
-	f.Duration, f.Bytes, f.Sealed = summary.Duration, file.Size(), true
+	f.Duration, f.Bytes, f.Sealed = found.duration, file.Size(), true
 	for i := range tracks {
-		mend(&tracks[i], f, summary, cause)
+		mend(&tracks[i], f, found, cause)
 	}
 	if err := r.config.Ledger.SaveTracks(ctx, tracks); err != nil {
 		return f, fmt.Errorf("save tracks: %w", err)
@@ -165,11 +164,13 @@ func (r *Recorder) finishFile(ctx context.Context, f reelvault.File, tracks []re
 }
 
 // mend makes a track's row say what its file holds.
-func mend(t *reelvault.Track, f reelvault.File, s webm.Summary, cause reelvault.GapCause) {
+func mend(t *reelvault.Track, f reelvault.File, found remains, cause reelvault.GapCause) {
 	var end time.Duration
-	if i := t.Lane - 1; i >= 0 && i < len(s.Lanes) && s.Lanes[i].Frames > 0 {
-		t.Offset = f.Offset + s.Lanes[i].First
-		end = s.Lanes[i].End
+	if i := t.Lane - 1; i >= 0 && i < len(found.lanes) {
+		end = found.lanes[i].end
+		if !found.lanes[i].bare {
+			t.Offset = f.Offset + found.lanes[i].first
+		}
 	}
 	t.Duration = max(f.Offset+end-t.Offset, 0)
 	last := f.Offset + max(end, t.Offset-f.Offset)
@@ -177,7 +178,7 @@ func mend(t *reelvault.Track, f reelvault.File, s webm.Summary, cause reelvault.
 		t.Gaps[n-1].End = max(last, t.Gaps[n-1].Start) + crashLoss
 		return
 	}
-	if s.Whole {
+	if found.whole {
 		return
 	}
 	if n := len(t.Gaps); n > 0 {

@@ -133,12 +133,16 @@ func (p *publisher) track(s testmedia.Stream) media.Track {
 
 // record records one publisher from its first to its last packet, on a fake
 // clock, and gives the recording and the folder of its files.
-func record(t *testing.T, formats map[testmedia.Stream]media.Format, arrivals []testmedia.Sent) (reelvault.Recording, string) {
+func record(t *testing.T, formats map[testmedia.Stream]media.Format, arrivals []testmedia.Sent, as ...media.Publisher) (reelvault.Recording, string) {
 	t.Helper()
+	who := guest
+	if len(as) > 0 {
+		who = as[0]
+	}
 	l, path := newLedger(), filepath.Join(t.TempDir(), "spool")
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, path, l)
-		p := r.publish(guest, formats)
+		p := r.publish(who, formats)
 		p.send(arrivals)
 		p.capture.Close(nil)
 		r.stop()

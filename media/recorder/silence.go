@@ -49,7 +49,7 @@ func (t *track) audio(f *media.Frame, at time.Duration, now time.Time) {
 		// What was filled while nothing came has its cause only now.
 		end := t.end
 		if t.filling {
-			end = t.lane.fillFrom
+			end = t.fillFrom
 		}
 		if t.hole != nil || f.AfterLoss || at-end >= silenceLongest {
 			t.gapBefore(f.AfterLoss, end, at)
@@ -63,6 +63,9 @@ func (t *track) audio(f *media.Frame, at time.Duration, now time.Time) {
 	}
 	t.started, t.filling, t.hole = true, false, nil
 	t.end = at + f.Duration
+	if !t.held.Load() {
+		t.wasHeld.Store(false)
+	}
 }
 
 // fill writes silence from the track's end up to at, as close as frames come.
@@ -87,35 +90,38 @@ func (t *track) fill(at time.Duration, now time.Time) bool {
 // go on, so that the file stays interleaved. With nothing else going on there
 // is no hurry: the next packet fills the hole, and the end of the file none.
 func (c *capture) fillMutes(now time.Time) {
+	if c.reels[0].segment == nil {
+		return
+	}
 	var others time.Duration
 	for _, t := range c.tracks {
 		if t.format.Media != reelvault.Audio {
 			others = max(others, t.end-t.interval-outOfStep)
 		}
 	}
-	upTo := min(c.settled(others, now), c.timeline.Now(now)-fillBehind)
+	upTo := min(c.reels[0].settled(others, now), c.timeline.Now(now)-fillBehind)
 	for _, t := range c.tracks {
 		if t.format.Media != reelvault.Audio || !t.started || t.lane == nil || t.end+silenceLongest > upTo {
 			continue
 		}
 		if !t.filling {
-			t.filling, t.lane.fillFrom = true, t.end
+			t.filling, t.fillFrom = true, t.end
 		}
 		t.fill(t.end+(upTo-t.end)/silenceLongest*silenceLongest, now)
 	}
 }
 
-// sight is how far the pictures were at some instant.
+// sight is how far the media were at some instant.
 type sight struct {
-	pictures time.Duration
-	at       time.Time
+	here time.Duration
+	at   time.Time
 }
 
-// settled gives how far the pictures, which are here now, were at least
-// burstTime ago.
-func (c *capture) settled(pictures time.Duration, now time.Time) time.Duration {
-	if now.Sub(c.sights[1].at) >= burstTime {
-		c.sights[0], c.sights[1] = c.sights[1], sight{pictures, now}
+// settled gives how far the media, which are here now, were at least burstTime
+// ago.
+func (r *reel) settled(here time.Duration, now time.Time) time.Duration {
+	if now.Sub(r.sights[1].at) >= burstTime {
+		r.sights[0], r.sights[1] = r.sights[1], sight{here, now}
 	}
-	return c.sights[0].pictures
+	return r.sights[0].here
 }

@@ -10,39 +10,50 @@ import (
 // timingEvery bounds how much of the sender reports a crash can lose.
 const timingEvery = time.Minute
 
-// notes are what a capture leaves for its recording to save.
-type notes struct {
+// note is what a capture leaves of a file for its recording to save.
+type note struct {
 	tracks []reelvault.Track
-	fileID string
 	timing *reelvault.Timing
 }
 
 // note leaves copies of what has changed since the last time.
 func (c *capture) note(now time.Time) {
-	s := c.segment
-	if s == nil {
-		return
-	}
-	c.notedMu.Lock()
-	defer c.notedMu.Unlock()
-	if c.dirty {
-		c.dirty = false
-		c.noted.tracks = s.rows()
-	}
-	if now.Sub(c.timed) >= timingEvery {
+	timing := now.Sub(c.timed) >= timingEvery
+	if timing {
 		c.timed = now
-		t := s.timing()
-		c.noted.fileID, c.noted.timing = s.row.ID, &t
+	}
+	for _, r := range c.reels {
+		if s := r.segment; s != nil && (timing || s.dirty) {
+			c.noteFile(s, timing)
+		}
 	}
 }
 
-// takeNoted gives what was noted since the last call.
-func (c *capture) takeNoted() notes {
+func (c *capture) noteFile(s *segment, timing bool) {
 	c.notedMu.Lock()
 	defer c.notedMu.Unlock()
-	n := c.noted
-	c.noted = notes{}
-	return n
+	n := c.noted[s.row.ID]
+	if s.dirty {
+		s.dirty = false
+		n.tracks = s.rows()
+	}
+	if timing {
+		t := s.timing()
+		n.timing = &t
+	}
+	c.noted[s.row.ID] = n
+}
+
+// takeNoted gives what was noted since the last call, by file.
+func (c *capture) takeNoted() map[string]note {
+	c.notedMu.Lock()
+	defer c.notedMu.Unlock()
+	if len(c.noted) == 0 {
+		return nil
+	}
+	all := c.noted
+	c.noted = map[string]note{}
+	return all
 }
 
 // saveNoted saves what captures have noted since the last time.
@@ -55,21 +66,24 @@ func (r *recording) saveNoted() {
 func (c *capture) saveNoted() {
 	c.saving.Lock()
 	defer c.saving.Unlock()
-	n := c.takeNoted()
-	if len(n.tracks) > 0 {
-		c.recorder.saveTracks(n.tracks)
-	}
-	if n.timing != nil {
-		c.recorder.saveTiming(n.fileID, *n.timing)
+	for fileID, n := range c.takeNoted() {
+		if len(n.tracks) > 0 {
+			c.recorder.saveTracks(n.tracks)
+		}
+		if n.timing != nil {
+			c.recorder.saveTiming(fileID, *n.timing)
+		}
 	}
 }
 
-// forgetNoted drops what was noted, and waits for what is being saved: the
-// rows of a sealed file are the last that are saved of it.
-func (c *capture) forgetNoted() {
+// forgetNoted drops what was noted of a file, and waits for what is being
+// saved: the rows of a sealed file are the last that are saved of it.
+func (c *capture) forgetNoted(fileID string) {
 	c.saving.Lock()
 	defer c.saving.Unlock()
-	c.takeNoted()
+	c.notedMu.Lock()
+	defer c.notedMu.Unlock()
+	delete(c.noted, fileID)
 }
 
 func (r *Recorder) saveTracks(tracks []reelvault.Track) {
@@ -82,7 +96,8 @@ func (r *Recorder) saveTracks(tracks []reelvault.Track) {
 
 // timing gives what the timeline knows of this file's tracks.
 func (s *segment) timing() reelvault.Timing {
-	c, origin := s.capture, s.capture.origin()
+	c := s.reel.capture
+	origin := c.origin()
 	var known reelvault.Timing
 	for _, r := range c.timeline.Reports() {
 		known.Reports = append(known.Reports, reelvault.TimingReport{

@@ -33,12 +33,15 @@ const (
 // WritePacket, WriteReport and overloads it belongs to the capture goroutine.
 type track struct {
 	capture         *capture
-	index           int // in the timeline
+	reel            *reel // nil before the first frame of a call's party
+	index           int   // in the timeline
 	format          media.Format
 	depacket        media.Depacketizer
 	jitter          *jitter.Buffer
 	requestKeyframe func()
 	overloads       atomic.Uint64 // packets dropped, written by the source
+	held            atomic.Bool   // on hold, written by the source
+	wasHeld         atomic.Bool   // since the last frame
 
 	gated    bool // video: frames are dropped until a keyframe
 	lane     *lane
@@ -50,6 +53,7 @@ type track struct {
 	asked    time.Time
 	lastKey  time.Time
 	filling  bool // silence is being written for want of packets
+	fillFrom time.Duration
 }
 
 // WritePacket implements media.Track.
@@ -76,14 +80,17 @@ func (t *track) WriteReport(r media.Report) {
 		return
 	}
 	select {
-	case t.capture.inbox <- arrival{track: t, report: r}:
+	case t.capture.inbox <- arrival{track: t, report: &r}:
 	default: // the next report says as much
 	}
 }
 
 // Close implements media.Track. What was written stays; nothing waits for more.
 func (t *track) Close() {
-	t.capture.do(func() { t.jitter.Flush() })
+	t.capture.do(func() {
+		t.capture.drain()
+		t.jitter.Flush()
+	})
 }
 
 // arrive takes one packet out of the inbox.
@@ -132,13 +139,16 @@ func (t *track) askKeyframe(now time.Time) {
 func (t *track) frame(f *media.Frame, now time.Time) {
 	c := t.capture
 	at, ok := c.timeline.Place(t.index, f.Timestamp)
+	if ok && c.call() {
+		at, ok = t.follow(f, at)
+	}
 	if f.Key && t.requestKeyframe != nil {
 		t.lastKey = now
 	}
 	if t.gated && !f.Key {
 		return
 	}
-	if !ok || !c.open() || !c.fits(at) || !c.ready(t, f, at, now) {
+	if !ok || !c.open() || !c.fits(at) || !t.ready(f, at, now) {
 		t.gated = t.requestKeyframe != nil
 		return
 	}
@@ -148,6 +158,14 @@ func (t *track) frame(f *media.Frame, now time.Time) {
 		return
 	}
 	t.video(f, at, now)
+}
+
+// ready makes sure that t has a lane in a file that takes f.
+func (t *track) ready(f *media.Frame, at time.Duration, now time.Time) bool {
+	if t.reel == nil {
+		t.reel = t.capture.reelOf(t)
+	}
+	return t.reel.ready(t, f, at, now)
 }
 
 // video notes what is missing before f, and writes it.
@@ -188,9 +206,11 @@ func (t *track) cause(afterLoss bool, d time.Duration) (reelvault.GapCause, bool
 		return t.hole.Cause, true
 	case overloaded && afterLoss:
 		return reelvault.GapOverload, true
+	case t.wasHeld.Load():
+		return reelvault.GapHold, true
 	case afterLoss:
 		return reelvault.GapLoss, true
-	case t.format.Media == reelvault.Audio && d <= dtxLongest:
+	case t.format.Media == reelvault.Audio && d <= t.dtxLongest():
 		return reelvault.GapDTX, d >= silenceLongest
 	case t.format.Media == reelvault.Video && d <= muteAfter, t.format.Media == reelvault.Screen:
 		// A screen that does not change sends nothing, and shows what it showed.
@@ -202,13 +222,12 @@ func (t *track) cause(afterLoss bool, d time.Duration) (reelvault.GapCause, bool
 
 // write gives f to the muxer. It says whether that went well.
 func (t *track) write(f *media.Frame, at time.Duration, now time.Time) bool {
-	c := t.capture
-	c.recorder.stats.frames.Add(1)
-	if c.segment == nil {
+	t.capture.recorder.stats.frames.Add(1)
+	if t.reel.segment == nil {
 		return false
 	}
-	err := c.segment.write(t.lane, at, f)
-	c.check(err, now)
+	err := t.reel.segment.write(t.lane, at, f)
+	t.reel.check(err, now)
 	return err == nil
 }
 

@@ -1,0 +1,263 @@
+package recorder_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/testmedia"
+)
+
+// talk is what two parties say who go on for so long.
+func talk(length time.Duration) []testmedia.Sent {
+	return together(voice{stream: caller, to: length}.packets(), voice{stream: callee, to: length, first: 7}.packets())
+}
+
+// A call that ends with a goodbye is ready at once; one that broke off waits
+// for a minute, and who comes back goes on in it.
+func TestCallEnds(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.dial(reelvault.PCMU, talk(5*time.Second))
+		p.until(5 * time.Second)
+		p.capture.Close(nil)
+		<-time.After(time.Second)
+		if got := r.only().State; got != reelvault.RecordingReady {
+			r.t.Errorf("after the goodbye: got %s, want ready", got)
+		}
+	})
+	all, path := bubble(t, func(r *rig) {
+		p := r.dial(reelvault.PCMU, talk(5*time.Second))
+		p.until(5 * time.Second)
+		p.capture.Close(errGone)
+		<-time.After(55 * time.Second)
+		if got := r.only().State; got != reelvault.RecordingRunning {
+			r.t.Errorf("after the break: got %s, want it to wait", got)
+		}
+		p = r.dial(reelvault.PCMU, talk(5*time.Second))
+		p.until(5 * time.Second)
+		p.capture.Close(nil)
+	})
+	if len(all) != 1 || len(all[0].Files) != 2 {
+		t.Fatalf("got %+v, want one recording of two files", all)
+	}
+	wantPlayable(t, all[0], path)
+	if got := all[0].Files[1].Offset; !near(got, time.Minute, 10*time.Millisecond) {
+		t.Errorf("second file at %v, want a minute", got)
+	}
+}
+
+// Nothing said during a pause is kept, in either lane, and the clock goes on.
+func TestCallPause(t *testing.T) {
+	all, path := bubble(t, func(r *rig) {
+		p := r.dial(reelvault.PCMU, talk(30*time.Second))
+		p.until(10 * time.Second)
+		rec, err := r.Pause(r.t.Context(), "t", r.only().ID, "Jana", "card number")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		size := r.Stats().Bytes
+		if forwarded := p.until(20 * time.Second); forwarded != 0 {
+			r.t.Errorf("forwarded during the pause: %d packets", forwarded)
+		}
+		if more := r.Stats().Bytes - size; more != 0 {
+			r.t.Errorf("spooled during the pause: %d bytes", more)
+		}
+		if _, err = r.Resume(r.t.Context(), "t", rec.ID); err != nil {
+			r.t.Fatal(err)
+		}
+		p.until(30 * time.Second)
+		p.capture.Close(nil)
+	})
+	wantPlayable(t, all[0], path)
+	wantPause(t, all[0], 10*time.Second, 20*time.Second)
+	for i, side := range sides(t, path, all[0].Files[0]) {
+		if len(side) != 30*8000 {
+			t.Errorf("side %d lasts %d samples, want 30 s", i, len(side))
+		}
+		if pause := side[10*8000 : 20*8000]; !bytes.Equal(pause, bytes.Repeat([]byte{0xff}, len(pause))) {
+			t.Errorf("side %d: something is kept of the pause", i)
+		}
+		missing := func(n int) bool { return n >= 10*50 && n < 20*50 }
+		wantSpoken(t, side, 0xff, 0, voice{stream: testmedia.Stream(i), to: 30 * time.Second}.packets(), missing)
+	}
+}
+
+// A crash costs at most a second of a call, also of one in which only one side
+// speaks, and the file is whole.
+func TestCallCrash(t *testing.T) {
+	const at = 20*time.Second + 700*time.Millisecond
+	for name, pending := range map[string][]testmedia.Sent{
+		"both speak": talk(time.Minute),
+		"one speaks": voice{stream: caller, to: time.Minute}.packets(),
+		"one has stopped": together(voice{stream: caller, to: time.Minute}.packets(),
+			voice{stream: callee, to: 5 * time.Second}.packets()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, path := crash(t, func(r *rig) {
+				r.dial(reelvault.PCMA, pending).until(at)
+			}, func(*rig) {})
+			wantPlayable(t, all[0], path)
+			f := all[0].Files[0]
+			if f.Duration < at-time.Second || !f.Sealed {
+				t.Errorf("file: got %+v, want it sealed and at least %v long", f, at-time.Second)
+			}
+			side := sides(t, path, f)[0]
+			for n, sample := range side {
+				if want := (voice{stream: caller}).spoken(n); sample != want {
+					t.Fatalf("sample %d: got %#x, want %#x", n, sample, want)
+				}
+			}
+			track := tracksOf(all[0], "caller")[0]
+			if crashes := gaps(track, reelvault.GapCrash); len(crashes) != 1 || crashes[0].Start != f.Duration || track.Duration != f.Duration {
+				t.Errorf("track %+v, want a gap of cause crash from %v on", track, f.Duration)
+			}
+			if late := tracksOf(all[0], "callee"); len(late) == 1 && late[0].Offset != 0 {
+				t.Errorf("callee: from %v, want from the start", late[0].Offset)
+			}
+		})
+	}
+}
+
+// Whoever joined late is told to have done so after a crash, too.
+func TestCallCrashAfterJoining(t *testing.T) {
+	all, _ := crash(t, func(r *rig) {
+		late := voice{stream: callee, from: 5 * time.Second, to: time.Minute}.packets()
+		r.dial(reelvault.PCMU, together(voice{stream: caller, to: time.Minute}.packets(), late)).until(10 * time.Second)
+	}, func(*rig) {})
+	if got := tracksOf(all[0], "callee")[0]; !near(got.Offset, 5*time.Second, time.Millisecond) || got.Duration < 4*time.Second {
+		t.Errorf("callee: %v from %v, want it from 5 s on", got.Duration, got.Offset)
+	}
+}
+
+// A disk that fails costs the time it fails, and a call goes on in a new file.
+func TestCallDiskFails(t *testing.T) {
+	d := &disk{}
+	all, path := bubble(t, func(r *rig) {
+		p := r.dial(reelvault.PCMU, talk(40*time.Second))
+		p.until(15 * time.Second)
+		d.setFail(failing("write"))
+		p.until(20 * time.Second)
+		d.setFail(nil)
+		p.until(40 * time.Second)
+		p.capture.Close(nil)
+	}, d)
+	wantPlayable(t, all[0], path)
+	files := all[0].Files
+	if last := files[len(files)-1]; len(files) < 2 || last.Offset > 24*time.Second || !near(last.Offset+last.Duration, 40*time.Second, time.Millisecond) {
+		t.Errorf("files: got %+v, want another soon after the fault, to the end", files)
+	}
+	if first := files[0]; first.Duration < 14*time.Second {
+		t.Errorf("first file: %v long, want at least what came a second before the fault", first.Duration)
+	}
+	for _, track := range all[0].Tracks {
+		if causes := gaps(track, reelvault.GapDisk); len(causes) == 0 || len(causes) != len(track.Gaps) {
+			t.Errorf("%s: gaps %+v, want them all of cause disk", track.ParticipantID, track.Gaps)
+		}
+	}
+}
+
+// A disk that hangs holds up nobody, and what it did not take is a gap.
+func TestCallDiskHangs(t *testing.T) {
+	d := &disk{}
+	all, path := bubble(t, func(r *rig) {
+		release := make(chan struct{})
+		p := r.dial(reelvault.PCMU, talk(60*time.Second))
+		p.until(10 * time.Second)
+		d.setFail(func(op string) error {
+			if op == "write" {
+				<-release
+			}
+			return nil
+		})
+		p.until(40 * time.Second)
+		d.setFail(nil)
+		close(release)
+		p.until(60 * time.Second)
+		p.capture.Close(nil)
+		if got := r.Stats().Overloads; got != 0 {
+			r.t.Errorf("%d packets found a full inbox", got)
+		}
+	}, d)
+	wantPlayable(t, all[0], path)
+	for _, track := range all[0].Tracks {
+		if len(gaps(track, reelvault.GapDisk)) == 0 {
+			t.Errorf("%s: gaps %+v, want one of cause disk", track.ParticipantID, track.Gaps)
+		}
+	}
+}
+
+// Four hours fill a file; nothing is lost where the next one begins.
+func TestCallRollover(t *testing.T) {
+	t.Parallel()
+	const length = 4*time.Hour + 10*time.Second
+	a := voice{stream: caller, to: length, frame: 200 * time.Millisecond}.packets()
+	b := voice{stream: callee, to: length, frame: 200 * time.Millisecond, first: 1 << 30}.packets()
+	for i := range b {
+		b[i].At += 130 * time.Millisecond // the sides are not in step
+	}
+	rec, path := call(t, reelvault.PCMU, a, b)
+	if len(rec.Files) != 2 || len(rec.Tracks) != 4 {
+		t.Fatalf("got %d files and %d tracks, want 2 and 4", len(rec.Files), len(rec.Tracks))
+	}
+	wantPlayable(t, rec, path)
+	for _, participant := range []string{"caller", "callee"} {
+		first, second := tracksOf(rec, participant)[0], tracksOf(rec, participant)[1]
+		if len(first.Gaps)+len(second.Gaps) != 0 || second.Offset != first.Offset+first.Duration {
+			t.Errorf("%s: %+v and then %+v, want no gap", participant, first, second)
+		}
+	}
+	if got := rec.Files[1].Offset; !near(got, 4*time.Hour, time.Second) {
+		t.Errorf("second file begins at %v, want 4 h", got)
+	}
+	zero := rec.Files[1].Offset
+	for i, sent := range [][]testmedia.Sent{a, b} {
+		n := slices.IndexFunc(sent, func(s testmedia.Sent) bool { return s.At >= zero })
+		wantSpoken(t, sides(t, path, rec.Files[1])[i], 0xff, sent[n].At-zero, sent[n:], nil)
+	}
+}
+
+// After a hold of an hour on both sides the file goes on where the call does.
+func TestCallLongHold(t *testing.T) {
+	t.Parallel()
+	const hold = time.Hour
+	first, second := talk(5*time.Second), talk(5*time.Second)
+	for i := range second { // numbers and clocks stand still meanwhile
+		second[i].At += 5*time.Second + hold
+		second[i].Packet.SequenceNumber += 250
+		second[i].Packet.Timestamp += 5 * 8000
+	}
+	rec, path := call(t, reelvault.PCMA, first, second)
+	wantPlayable(t, rec, path)
+	if len(rec.Files) != 1 || rec.Files[0].Duration != hold+10*time.Second {
+		t.Fatalf("files: got %+v, want one of the hold and 10 s", rec.Files)
+	}
+	for i, side := range sides(t, path, rec.Files[0]) {
+		sent := voice{stream: testmedia.Stream(i), to: 5 * time.Second}.packets()
+		wantSpoken(t, side[:5*8000], 0xd5, 0, sent, nil)
+		again := slices.DeleteFunc(slices.Clone(second), func(s testmedia.Sent) bool { return s.Stream != testmedia.Stream(i) })
+		wantSpoken(t, side[5*8000:], 0xd5, hold, again, nil)
+	}
+}
+
+// A flood costs the call nothing but what the flood pushed out.
+func TestCallOverload(t *testing.T) {
+	all, path := bubble(t, func(r *rig) {
+		p := r.dial(reelvault.PCMU, talk(20*time.Second))
+		p.until(10 * time.Second)
+		flood := slices.Repeat(p.pending[:1], 2000)
+		p.send(flood)
+		p.until(20 * time.Second)
+		p.capture.Close(nil)
+		if r.Stats().Overloads == 0 {
+			r.t.Error("the flood was taken whole; it proves nothing")
+		}
+	})
+	wantPlayable(t, all[0], path)
+	for _, track := range all[0].Tracks {
+		if len(gaps(track, reelvault.GapOverload)) == 0 {
+			t.Errorf("%s: gaps %+v, want one of cause overload", track.ParticipantID, track.Gaps)
+		}
+	}
+}
