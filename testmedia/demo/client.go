@@ -152,28 +152,17 @@ func (c client) say(ctx context.Context, sessionID, text string) error {
 		map[string]any{"type": reelvault.ActivityChatMessage, "text": text}, nil)
 }
 
-// share shares a small file: tus 1.0, in one piece.
+// share shares a small file: tus 1.0, with its bytes in the request that
+// announces it.
 func (c client) share(ctx context.Context, sessionID, name string, content []byte) error {
-	announced := http.Header{}
-	announced.Set("Tus-Resumable", "1.0.0")
-	announced.Set("Upload-Length", strconv.Itoa(len(content)))
-	announced.Set("Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(name)))
-	_, answer, err := c.send(ctx, http.MethodPost, c.base+"/api/v1/sessions/"+sessionID+"/files", announced, nil)
-	if err != nil {
-		return err
+	header := http.Header{}
+	header.Set("Tus-Resumable", "1.0.0")
+	header.Set("Upload-Length", strconv.Itoa(len(content)))
+	header.Set("Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(name)))
+	header.Set("Content-Type", "application/offset+octet-stream")
+	_, answer, err := c.send(ctx, http.MethodPost, c.base+"/api/v1/sessions/"+sessionID+"/files", header, content)
+	if got := answer.Get("Upload-Offset"); err == nil && got != strconv.Itoa(len(content)) {
+		err = fmt.Errorf("share %s: of %d bytes %s arrived", name, len(content), got)
 	}
-	base, err := url.Parse(c.base)
-	if err != nil {
-		return err
-	}
-	place, err := base.Parse(answer.Get("Location"))
-	if err != nil {
-		return err
-	}
-	piece := http.Header{}
-	piece.Set("Tus-Resumable", "1.0.0")
-	piece.Set("Upload-Offset", "0")
-	piece.Set("Content-Type", "application/offset+octet-stream")
-	_, _, err = c.send(ctx, http.MethodPatch, place.String(), piece, content)
 	return err
 }

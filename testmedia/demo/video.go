@@ -17,7 +17,7 @@ type person struct {
 }
 
 var (
-	guest    = person{"jana", "Jana Dvořáková", reelvault.RoleGuest}
+	guest    = person{"jana", "Jana Malá", reelvault.RoleGuest}
 	operator = person{"tomas", "Tomáš Marek", reelvault.RoleOperator}
 )
 
@@ -60,14 +60,14 @@ func (s stage) reached(ctx context.Context, after time.Duration) bool {
 
 // liveVideo goes on until ctx ends.
 func (p *player) liveVideo(ctx context.Context) error {
-	return p.video(ctx, "Jana D. - card declined", p.shareScreen, p.shareFile)
+	return p.video(ctx, "Jana Malá - card declined", p.shareScreen, p.shareFile)
 }
 
 // shortVideo is the contact before it, which broke off.
 func (p *player) shortVideo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lead+short)
 	defer cancel()
-	return p.video(ctx, "Jana D. - first contact")
+	return p.video(ctx, "Jana Malá - first contact")
 }
 
 // video has guest and operator talk in a session of their own until ctx ends,
