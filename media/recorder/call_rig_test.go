@@ -25,8 +25,6 @@ const (
 
 var phone = media.Publisher{TenantID: "t", SessionID: "s", Kind: reelvault.RecordingPhone}
 
-var silences = map[reelvault.Codec]byte{reelvault.PCMU: 0xff, reelvault.PCMA: 0xd5}
-
 // voiceFormat gives the format of a party of a call.
 func voiceFormat(s testmedia.Stream, c reelvault.Codec) media.Format {
 	party := media.Party{Channel: int(s), ParticipantID: "caller", Role: reelvault.RoleGuest}
@@ -104,8 +102,22 @@ func call(t *testing.T, c reelvault.Codec, voices ...[]testmedia.Sent) (reelvaul
 	return record(t, parties(c), together(voices...), phone)
 }
 
+// side is one channel of a file.
+type side struct {
+	samples []byte
+	silence byte
+}
+
+// cut gives the samples between two places.
+func (s side) cut(from, to int) side { return side{s.samples[from:to], s.silence} }
+
+// silent says whether nothing stands between two places.
+func (s side) silent(from, to int) bool {
+	return bytes.Equal(s.samples[from:to], bytes.Repeat([]byte{s.silence}, to-from))
+}
+
 // sides reads a WAVE file and gives its channels.
-func sides(t *testing.T, path string, f reelvault.File) [][]byte {
+func sides(t *testing.T, path string, f reelvault.File) []side {
 	t.Helper()
 	b, err := os.ReadFile(spoolPath(t, path, f.ID))
 	if err != nil {
@@ -119,45 +131,46 @@ func sides(t *testing.T, path string, f reelvault.File) [][]byte {
 	if got := int(le.Uint32(b[54:])); got != len(b)-wavHead {
 		t.Errorf("the head tells of %d bytes, the file has %d", got, len(b)-wavHead)
 	}
-	found := make([][]byte, channels)
+	found := make([]side, channels)
 	for i, sample := range b[wavHead:] {
-		found[i%channels] = append(found[i%channels], sample)
+		found[i%channels].samples = append(found[i%channels].samples, sample)
+		found[i%channels].silence = map[uint16]byte{6: 0xd5, 7: 0xff}[le.Uint16(b[20:])]
 	}
 	return found
 }
 
-// wantSpoken fails unless side holds a voice's packets from a place on, bit by
-// bit, and silence where one is missing.
-func wantSpoken(t *testing.T, side []byte, silence byte, from time.Duration, sent []testmedia.Sent, missing func(i int) bool) {
+// wantSpoken fails unless a side holds a voice's packets from a place on, bit
+// by bit, and silence where one is missing, before and behind.
+func wantSpoken(t *testing.T, s side, from time.Duration, sent []testmedia.Sent, missing func(i int) bool) {
 	t.Helper()
 	start := int(from / (time.Second / 8000))
-	if start > len(side) || !bytes.Equal(side[:start], bytes.Repeat([]byte{silence}, start)) {
+	if start > len(s.samples) || !s.silent(0, start) {
 		t.Errorf("before %v there is something else than silence", from)
 		return
 	}
-	first := sent[0].Packet.Timestamp
-	for i, s := range sent {
-		want := s.Packet.Payload
+	first, end := sent[0].Packet.Timestamp, start
+	for i, p := range sent {
+		want := p.Packet.Payload
 		if missing != nil && missing(i) {
-			want = bytes.Repeat([]byte{silence}, len(want))
+			want = bytes.Repeat([]byte{s.silence}, len(want))
 		}
-		place := start + int(int32(s.Packet.Timestamp-first))
-		if place+len(want) > len(side) {
-			t.Errorf("packet %d at %v lies behind the end", i, s.At)
+		place := start + int(int32(p.Packet.Timestamp-first))
+		end = place + len(want)
+		if end > len(s.samples) {
+			t.Errorf("packet %d at %v lies behind the end", i, p.At)
 			return
 		}
-		if got := side[place:][:len(want)]; !bytes.Equal(got, want) {
-			t.Errorf("packet %d at %v: got % x..., want % x...", i, s.At, got[:4], want[:4])
+		if got := s.samples[place:end]; !bytes.Equal(got, want) {
+			t.Errorf("packet %d at %v: got % x..., want % x...", i, p.At, got[:4], want[:4])
 			return
 		}
 	}
-	last := sent[len(sent)-1].Packet
-	if end := start + int(int32(last.Timestamp-first)) + len(last.Payload); !bytes.Equal(side[end:], bytes.Repeat([]byte{silence}, len(side)-end)) {
+	if !s.silent(end, len(s.samples)) {
 		t.Errorf("behind %v there is something else than silence", time.Duration(end)*time.Second/8000)
 	}
 }
 
-// trackOf gives the rows of a participant, by offset.
+// tracksOf gives the rows of a participant, by offset.
 func tracksOf(rec reelvault.Recording, participant string) (found []reelvault.Track) {
 	for _, track := range rec.Tracks {
 		if track.ParticipantID == participant {

@@ -11,18 +11,19 @@ import (
 
 // ledger keeps rows in memory.
 type ledger struct {
-	mu         sync.Mutex
-	recordings map[string]reelvault.Recording
-	timings    map[string]reelvault.Timing // by file
-	failure    error                       // of every change
-	onSession  func()                      // called when a session is looked up
-	onWithheld func()                      // before it is told whether a session is withheld
-	withheld   bool
-	onCreate   func()                         // before a recording is added
-	onMove     func(reelvault.RecordingEvent) // after a recording was moved
-	onSeal     func()                         // before a sealed file is saved
-	status     reelvault.SessionStatus
-	features   reelvault.Features
+	mu          sync.Mutex
+	recordings  map[string]reelvault.Recording
+	timings     map[string]reelvault.Timing // by file
+	failure     error                       // of every change
+	onSession   func()                      // called when a session is looked up
+	onWithheld  func()                      // before it is told whether a session is withheld
+	withheld    bool
+	withheldErr error
+	onCreate    func()                         // before a recording is added
+	onMove      func(reelvault.RecordingEvent) // after a recording was moved
+	onSeal      func()                         // before a sealed file is saved
+	status      reelvault.SessionStatus
+	features    reelvault.Features
 }
 
 func newLedger() *ledger {
@@ -56,7 +57,7 @@ func (l *ledger) Withheld(context.Context, string, string) (bool, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.withheld, nil
+	return l.withheld, l.withheldErr
 }
 
 func (l *ledger) CreateRecording(_ context.Context, r reelvault.Recording) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,18 @@ type rig struct {
 	*recorder.Recorder
 	stop      func()
 	published []*publisher
+
+	mu      sync.Mutex
+	changes []reelvault.Recording
+}
+
+// heard gives the recordings that have changed since the last call.
+func (r *rig) heard() []reelvault.Recording {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.changes
+	r.changes = nil
+	return all
 }
 
 func newRig(t *testing.T, path string, l *ledger, fs ...spool.FS) *rig {
@@ -36,7 +49,12 @@ func newRig(t *testing.T, path string, l *ledger, fs ...spool.FS) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, path: path, ledger: l, Recorder: recorder.New(recorder.Config{Ledger: l, Spool: dir, Log: log})}
+	r := &rig{t: t, path: path, ledger: l}
+	r.Recorder = recorder.New(recorder.Config{Ledger: l, Spool: dir, Log: log, Changed: func(rec reelvault.Recording) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.changes = append(r.changes, rec)
+	}})
 	ctx, cancel := context.WithCancel(t.Context())
 	flushed := make(chan error, 1)
 	go func() { flushed <- dir.Run(ctx) }()
