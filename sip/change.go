@@ -1,0 +1,111 @@
+package sip
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/reelvault/reelvault/sip/sdp"
+)
+
+// change takes an INVITE or UPDATE within the call: another offer, better
+// metadata, a refresh of the timer, or any of these together.
+func (c *call) change(req *sip.Request, tx sip.ServerTransaction) {
+	if !c.offering.TryLock() {
+		// Another request is being answered. Clients know how to come back
+		// after a 491, and many take a 500 for the end.
+		c.server.respond(req, tx, answer(sip.StatusRequestPending, "Request Pending"))
+		return
+	}
+	c.mu.Lock()
+	res, refused := c.answerChange(req)
+	var acked chan struct{}
+	if refused == nil && req.IsInvite() {
+		acked = c.await(req.CSeq().SeqNo)
+	}
+	c.mu.Unlock()
+	c.offering.Unlock()
+	if refused != nil {
+		c.server.respond(req, tx, refused)
+		return
+	}
+	if err := tx.Respond(res); err != nil {
+		c.log.Debug("answer SIP request", "method", req.Method, "err", err)
+		return
+	}
+	if acked != nil && !c.repeat(tx, res, acked) {
+		c.log.Warn("the client never acknowledged the change of its call")
+	}
+}
+
+// answerChange does what is asked. The caller holds c.mu.
+func (c *call) answerChange(req *sip.Request) (*sip.Response, *status) {
+	select {
+	case <-c.ending:
+		return nil, answer(sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+	default:
+	}
+	if req.CSeq().SeqNo < c.sequence { // RFC 3261, section 12.2.2
+		return nil, answer(sip.StatusInternalServerError, "Out of Order")
+	}
+	c.sequence, c.seen = req.CSeq().SeqNo, time.Now()
+	c.aim(req)
+	body := bodyOf(req)
+	var offer sdp.Offer
+	if body.SDP != nil {
+		var err error
+		if offer, err = sdp.Parse(body.SDP); err != nil {
+			return nil, c.server.refusal(err)
+		}
+		open := slices.ContainsFunc(offer.Lines, func(l sdp.Line) bool { return l.Port > 0 })
+		if open && !slices.ContainsFunc(offer.Lines, sdp.Line.Usable) || len(offer.Lines) < len(c.legs) {
+			// What was agreed before goes on (RFC 3261, section 14.2).
+			return nil, c.server.notAcceptable(304, "no m-line has audio as PCMU or PCMA over RTP/AVP, or m-lines are missing")
+		}
+	} else {
+		offer = c.present()
+	}
+	seats := c.describe(body, offer)
+	c.tellParties()
+	var sent []byte
+	if body.SDP != nil || body.Metadata != nil {
+		lines, err := c.negotiate(offer, seats)
+		if err != nil {
+			return nil, c.server.refusal(err)
+		}
+		if body.SDP != nil {
+			c.write(offer, lines)
+		}
+	}
+	if body.SDP != nil || req.IsInvite() {
+		sent = c.sent // without an offer of the client it is one of ours, the same as before
+	}
+	c.keepTimer(req)
+	return ok(req, sent, c.headers(req)...), nil
+}
+
+// present gives the lines as they were offered last. The caller holds c.mu.
+func (c *call) present() sdp.Offer {
+	var o sdp.Offer
+	for _, l := range c.legs {
+		if l == nil {
+			o.Lines = append(o.Lines, sdp.Line{})
+			continue
+		}
+		line := l.line
+		line.Encodings = slices.Clone(line.Encodings)
+		o.Lines = append(o.Lines, line)
+	}
+	return o
+}
+
+// tellParties hands on who takes part. The caller holds c.mu.
+func (c *call) tellParties() {
+	ctx, cancel := context.WithTimeout(context.Background(), beginTime)
+	defer cancel()
+	if err := c.server.config.Calls.Update(ctx, c.session, c.cast.parties()); err != nil {
+		c.log.Error("update parties of call", "session", c.session.ID, "err", err)
+	}
+}

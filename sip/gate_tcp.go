@@ -1,0 +1,255 @@
+package sip
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	// maxStreams bounds the open connections, and maxStrangers those among
+	// them that only wait for their 403.
+	maxStreams   = 1024
+	maxStrangers = 16
+
+	// messageTime bounds how long a message may take from its first byte.
+	messageTime = 30 * time.Second
+
+	// drainBytes and drainTime bound what is still read of a connection that
+	// is refused: with unread bytes the answer could be lost in the reset.
+	drainBytes = 32 << 20
+	drainTime  = 5 * time.Second
+
+	// acceptPause is how long to wait when the process has no descriptor left.
+	acceptPause = 100 * time.Millisecond
+)
+
+// streams is the TCP listener behind the gate, as sipgo uses it.
+type streams struct {
+	net.Listener
+
+	gate *gate
+	ctx  context.Context //nolint:containedctx // ends the waiting of readers, which sipgo calls without one
+	end  context.CancelFunc
+
+	mu        sync.Mutex
+	open      map[*stream]bool
+	strangers int
+	closed    bool
+}
+
+func newStreams(l net.Listener, g *gate) *streams {
+	ctx, end := context.WithCancel(context.Background())
+	return &streams{Listener: l, gate: g, ctx: ctx, end: end, open: map[*stream]bool{}}
+}
+
+// Accept implements net.Listener. It fails only when the listener is closed.
+func (l *streams) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil, err
+		}
+		if err != nil {
+			select {
+			case <-time.After(acceptPause):
+			case <-l.ctx.Done():
+			}
+			continue
+		}
+		if s := l.admit(conn); s != nil {
+			return s, nil
+		}
+		_ = conn.Close()
+	}
+}
+
+// admit makes a stream of a connection, or nil if there are too many.
+func (l *streams) admit(conn net.Conn) *stream {
+	host := hostOf(conn.RemoteAddr())
+	s := &stream{Conn: conn, streams: l, host: host, foreign: !l.gate.admits(host), reader: bufio.NewReader(conn)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || len(l.open) >= maxStreams || s.foreign && l.strangers >= maxStrangers {
+		l.gate.count.limited.Add(1)
+		return nil
+	}
+	if s.foreign {
+		l.strangers++
+	}
+	l.open[s] = true
+	return s
+}
+
+// Close implements net.Listener. It closes the connections, too.
+func (l *streams) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	var open []*stream
+	for s := range l.open {
+		open = append(open, s)
+	}
+	l.mu.Unlock()
+	l.end()
+	err := l.Listener.Close()
+	for _, s := range open {
+		_ = s.Close()
+	}
+	return err
+}
+
+func hostOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+// stream is one TCP connection. It gives sipgo whole messages.
+type stream struct {
+	net.Conn
+
+	streams *streams
+	host    netip.Addr
+	foreign bool
+
+	// reading goroutine only
+	reader  *bufio.Reader
+	pending []byte // of a message that sipgo has begun to read
+
+	closing sync.Once
+}
+
+// Close implements net.Conn. A second Close does nothing.
+func (s *stream) Close() error {
+	var err error
+	s.closing.Do(func() {
+		err = s.Conn.Close()
+		l := s.streams
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.open, s)
+		if s.foreign {
+			l.strangers--
+		}
+	})
+	return err
+}
+
+// Read implements net.Conn.
+func (s *stream) Read(b []byte) (int, error) {
+	for len(s.pending) == 0 {
+		onward, err := s.next()
+		if err != nil {
+			_ = s.Close()
+			return 0, err
+		}
+		s.pending = onward
+	}
+	n := copy(b, s.pending)
+	s.pending = s.pending[n:]
+	return n, nil
+}
+
+// next reads one message. What is not let through gives nothing, and what ends
+// the connection an error.
+func (s *stream) next() ([]byte, error) {
+	m, err := s.read()
+	if err != nil || m.start == "" {
+		return nil, err
+	}
+	g, now := s.streams.gate, time.Now()
+	if s.foreign {
+		if g.stranger(s.host, now) {
+			s.refuse(m, "403 Forbidden")
+		}
+		return nil, io.EOF
+	}
+	if g.limiter(s.host, now).Wait(s.streams.ctx) != nil {
+		return nil, net.ErrClosed
+	}
+	length, ok := m.contentLength()
+	if !ok {
+		g.count.malformed.Add(1)
+		s.refuse(m, "400 Bad Request")
+		return nil, io.EOF
+	}
+	if length > MaxMessage {
+		g.count.tooLarge.Add(1)
+		s.refuse(m, "513 Message Too Large")
+		return nil, io.EOF
+	}
+	m.body = make([]byte, length)
+	if _, err = io.ReadFull(s.reader, m.body); err != nil {
+		return nil, err
+	}
+	onward, answer := g.check(m)
+	if answer != nil {
+		_, err = s.Write(answer)
+	}
+	return onward, err
+}
+
+// read reads a message up to its body; there is none after a keep-alive
+// (RFC 5626, section 3.5.1).
+func (s *stream) read() (message, error) {
+	if err := s.SetReadDeadline(time.Time{}); err != nil {
+		return message{}, err
+	}
+	if _, err := s.reader.Peek(1); err != nil {
+		return message{}, err
+	}
+	if err := s.SetReadDeadline(time.Now().Add(messageTime)); err != nil {
+		return message{}, err
+	}
+	var head bytes.Buffer
+	empty := 0
+	for {
+		line, err := s.reader.ReadSlice('\n')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return message{}, err
+		}
+		if head.Len() == 0 && len(bytes.TrimRight(line, "\r\n")) == 0 {
+			if empty++; empty < 2 && s.reader.Buffered() > 0 {
+				continue
+			}
+			if empty == 2 {
+				_, err = s.Write([]byte("\r\n"))
+			}
+			return message{}, err
+		}
+		if head.Write(line); head.Len() > maxHead {
+			s.streams.gate.count.tooLarge.Add(1)
+			m, _ := readMessage(head.Bytes())
+			s.refuse(m, "513 Message Too Large")
+			return message{}, io.EOF
+		}
+		if err == nil && len(bytes.TrimRight(line, "\r\n")) == 0 {
+			m, _ := readMessage(head.Bytes())
+			return m, nil
+		}
+	}
+}
+
+// refuse answers and reads on for a while before the connection is closed.
+func (s *stream) refuse(m message, status string) {
+	deadline := time.Now().Add(drainTime)
+	if s.SetDeadline(deadline) != nil {
+		return
+	}
+	if answer := m.refusal(status); answer != nil {
+		if _, err := s.Write(answer); err != nil {
+			return
+		}
+	}
+	if half, ok := s.Conn.(*net.TCPConn); ok && half.CloseWrite() != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(s.reader, drainBytes))
+}

@@ -1,0 +1,93 @@
+package sip
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+)
+
+// sayBye ends the dialog from this side. A client that does not answer has
+// gone anyway.
+func (c *call) sayBye() {
+	ctx, cancel := context.WithTimeout(c.bye, byeTime)
+	defer cancel()
+	err := c.request(ctx, c.peer)
+	if fallback, ok := c.contact(); err != nil && ok && fallback != c.peer {
+		err = c.request(ctx, fallback)
+	}
+	if err != nil {
+		c.log.Debug("say BYE", "err", err)
+	}
+}
+
+// contact gives where the client wants to be called, if that is an address
+// that may be called: one made up by a peer could be anybody's.
+func (c *call) contact() (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	host, err := netip.ParseAddr(c.target.Host)
+	if err != nil || !c.server.gate.admits(host.Unmap()) {
+		return "", false
+	}
+	port := c.target.Port
+	if port == 0 {
+		port = sip.DefaultUdpPort
+	}
+	return net.JoinHostPort(host.String(), strconv.Itoa(port)), true
+}
+
+// request sends a BYE to an address and waits for its answer. It goes back to
+// where the client's last request came from: clients behind address
+// translation have a Contact that leads nowhere.
+func (c *call) request(ctx context.Context, to string) error {
+	tx, err := c.server.client.TransactionRequest(ctx, c.byeRequest(to), func(client *sipgo.Client, req *sip.Request) error {
+		return sipgo.ClientRequestAddVia(client, req)
+	})
+	if err != nil {
+		return fmt.Errorf("send BYE: %w", err)
+	}
+	defer tx.Terminate()
+	for {
+		select {
+		case res := <-tx.Responses():
+			if !res.IsProvisional() {
+				return nil
+			}
+		case <-tx.Done():
+			return fmt.Errorf("send BYE: %w", tx.Err())
+		case <-ctx.Done():
+			return fmt.Errorf("send BYE: %w", ctx.Err())
+		}
+	}
+}
+
+// byeRequest writes a request within the dialog (RFC 3261, section 12.2.1.1).
+func (c *call) byeRequest(to string) *sip.Request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	req := sip.NewRequest(sip.BYE, c.target)
+	from, remote := c.invite.To().AsFrom(), c.invite.From().AsTo()
+	sequence := &sip.CSeqHeader{SeqNo: c.own, MethodName: sip.BYE}
+	c.own++
+	forwards := sip.MaxForwardsHeader(70)
+	req.AppendHeader(&from)
+	req.AppendHeader(&remote)
+	req.AppendHeader(sip.HeaderClone(c.invite.CallID()))
+	req.AppendHeader(sequence)
+	req.AppendHeader(&forwards)
+	for _, route := range c.invite.GetHeaders("Record-Route") {
+		req.AppendHeader(sip.NewHeader("Route", route.Value()))
+	}
+	req.SetBody(nil)
+	req.SetTransport(c.invite.Transport())
+	req.SetDestination(to)
+	if !sip.IsReliable(c.invite.Transport()) {
+		req.Laddr = sip.Addr{IP: net.IP(c.server.config.Address.AsSlice()), Port: c.server.port}
+	}
+	return req
+}

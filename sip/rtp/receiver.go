@@ -1,0 +1,157 @@
+package rtp
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/reelvault/reelvault"
+)
+
+// Config is what a Receiver needs.
+type Config struct {
+	Address netip.Addr // to listen on, and to be told to clients; not 0.0.0.0 or ::
+
+	// FirstPort and LastPort are the range of ports. Each stream takes an even
+	// port and the next one; there have to be two such.
+	FirstPort, LastPort int
+}
+
+// Validate says what is wrong with c.
+func (c Config) Validate() error {
+	if !c.Address.IsValid() || c.Address.IsUnspecified() || c.Address.Zone() != "" {
+		return reelvault.Errorf(reelvault.Invalid, "the RTP address %s is none that clients can be told", c.Address)
+	}
+	if c.FirstPort < 1 || c.LastPort > 65535 || c.FirstPort+c.FirstPort%2+1 > c.LastPort {
+		return reelvault.Errorf(reelvault.Invalid, "the RTP ports %d-%d have no even port with the next one", c.FirstPort, c.LastPort)
+	}
+	return nil
+}
+
+// Receiver has the ports and the workers. Its methods may be called from any
+// goroutine.
+type Receiver struct {
+	config  Config
+	ports   *ports
+	workers []*worker
+	next    atomic.Uint32
+	count   counters
+	running sync.WaitGroup
+	stop    chan struct{}
+}
+
+// New starts the workers. Close ends them.
+func New(c Config) (*Receiver, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	r := &Receiver{config: c, ports: newPorts(c.FirstPort, c.LastPort), stop: make(chan struct{})}
+	for range min(runtime.GOMAXPROCS(0), maxWorkers) {
+		w := &worker{batch: newBatch()}
+		r.workers = append(r.workers, w)
+		r.running.Add(1)
+		go func() {
+			defer r.running.Done()
+			w.run(r.stop)
+		}()
+	}
+	return r, nil
+}
+
+// Close waits for the workers. The streams have to be closed before.
+func (r *Receiver) Close() {
+	close(r.stop)
+	r.running.Wait()
+}
+
+// Open gives a stream its port and begins to receive: packets that come
+// before the client has our answer's acknowledgement are taken like others.
+// No free port is an error of kind Unavailable.
+func (r *Receiver) Open(s Settings) (*Stream, error) {
+	now := time.Now()
+	port, sockets, err := r.ports.open(r.config.Address, now)
+	if err != nil {
+		return nil, fmt.Errorf("open stream: %w", err)
+	}
+	w := r.workers[int(r.next.Add(1))%len(r.workers)]
+	stream := &Stream{receiver: r, worker: w, port: port, media: sockets[0], reports: sockets[1], heard: now, swept: now, sweptRTCP: now}
+	stream.set(s, now)
+	w.add(stream)
+	r.count.streams.Add(1)
+	return stream, nil
+}
+
+// Stats are counts since the start, and what goes on now.
+type Stats struct {
+	Streams   int    // open now
+	Packets   uint64 // handed to tracks
+	Foreign   uint64 // from where they may not come
+	Malformed uint64 // no RTP, or no RTCP
+	Overflows uint64 // dropped by the kernel for a full socket buffer
+	Unwanted  uint64 // of a payload type that is not recorded, or on hold
+}
+
+type counters struct {
+	streams                                          atomic.Int64
+	packets, foreign, malformed, overflows, unwanted atomic.Uint64
+}
+
+// Stats gives a copy.
+func (r *Receiver) Stats() Stats {
+	return Stats{
+		Streams: int(r.count.streams.Load()), Packets: r.count.packets.Load(), Foreign: r.count.foreign.Load(),
+		Malformed: r.count.malformed.Load(), Overflows: r.count.overflows.Load(), Unwanted: r.count.unwanted.Load(),
+	}
+}
+
+// worker sweeps some of the streams.
+type worker struct {
+	mu      sync.Mutex
+	streams []*Stream // replaced, never changed
+
+	// its goroutine only
+	batch *batch
+	chunk chunk
+	turn  int
+}
+
+func (w *worker) add(s *Stream) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.streams = append(slices.Clip(w.streams), s)
+}
+
+func (w *worker) remove(s *Stream) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.streams = slices.DeleteFunc(slices.Clone(w.streams), func(o *Stream) bool { return o == s })
+}
+
+func (w *worker) run(stop <-chan struct{}) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			w.sweep()
+		case <-stop:
+			return
+		}
+	}
+}
+
+// sweep looks into every socket once. The RTCP sockets have their turns spread
+// over the second.
+func (w *worker) sweep() {
+	w.mu.Lock()
+	streams := w.streams
+	w.mu.Unlock()
+	w.turn++
+	for i, s := range streams {
+		s.sweep(w.batch, &w.chunk, (w.turn+i)%reportSweeps == 0)
+	}
+}
