@@ -121,9 +121,10 @@ func checkRefused(t *testing.T, got seen, codec string, f node.File) {
 var linkPattern = regexp.MustCompile(`http://\S+/signin#\S+`)
 
 // anotherLink has the program print another sign-in link.
-func anotherLink(t *testing.T, n *node.Node) string {
+func anotherLink(t *testing.T, n *node.Node, flags ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), os.Getenv(programKey), "admin", "reset", "--data", n.Data).CombinedOutput()
+	args := append([]string{"admin", "reset", "--data", n.Data}, flags...)
+	out, err := exec.CommandContext(t.Context(), os.Getenv(programKey), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("admin reset: %v: %s", err, out)
 	}

@@ -46,11 +46,11 @@ func TestMain(m *testing.M) {
 // complaint is what no log may hold: a panic, or an answer of 500.
 var complaint = regexp.MustCompile(`(?m)^.*(panic|request failed).*$`)
 
-// start runs a node on its defaults for as long as t. When it ends it must do
-// so in order, without having panicked.
-func start(t *testing.T) *node.Node {
+// start runs a node on its defaults, but for some flags, for as long as t. When
+// it ends it must do so in order, without having panicked.
+func start(t *testing.T, flags ...string) *node.Node {
 	t.Helper()
-	n, err := node.Start(t.Context(), node.Spec{Program: os.Getenv(programKey), Dir: t.TempDir()})
+	n, err := node.Start(t.Context(), node.Spec{Program: os.Getenv(programKey), Dir: t.TempDir(), Args: flags})
 	if err != nil {
 		t.Fatal(err)
 	}
