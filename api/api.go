@@ -58,6 +58,8 @@ type Config struct {
 	Gateway media.Gateway
 	Sink    media.Sink // asked whether a publisher may come, before it is answered
 	Files   Files
+	Uploads media.Uploads
+	Feed    *Feed // writes what happens in sessions, and is followed by GET /events
 	Health  func(ctx context.Context) []Part
 
 	Metrics        http.Handler   // behind /metrics; nil: there is none
@@ -72,8 +74,8 @@ type Config struct {
 
 func (c Config) validate() error {
 	switch {
-	case c.Catalog == nil, c.Control == nil, c.Gateway == nil, c.Sink == nil, c.Files == nil, c.Health == nil:
-		return errors.New("api needs a catalog, control, gateway, sink, files and health")
+	case c.Catalog == nil, c.Control == nil, c.Gateway == nil, c.Sink == nil, c.Files == nil, c.Uploads == nil, c.Feed == nil, c.Health == nil:
+		return errors.New("api needs a catalog, control, gateway, sink, files, uploads, feed and health")
 	case c.Now == nil, c.Log == nil:
 		return errors.New("api needs a clock and a logger")
 	}
@@ -94,12 +96,15 @@ type Server struct {
 	credentials *limiter
 	offers      *limiter
 	tickets     *limiter
+	joins       *limiter
+	messages    *limiter
 	signIns     *limiter
 	failures    *limiter
 
 	served  *table[*once] // which media tickets have their audit event
 	answers *answers      // by Idempotency-Key
 	opened  *table[opener]
+	streams *streams
 
 	homeMu sync.Mutex
 	home   string // id of the default tenant, once known; guarded by homeMu
@@ -118,11 +123,14 @@ func New(c Config) (*Server, error) {
 		credentials: newLimiter("requests with this credential", c.Limits.Credential),
 		offers:      newLimiter("offers from this address", c.Limits.Offers),
 		tickets:     newLimiter("offers with this ticket", c.Limits.Ticket),
+		joins:       newLimiter("joins with this invitation", c.Limits.Ticket),
+		messages:    newLimiter("messages", c.Limits.Messages),
 		signIns:     newLimiter("tries to sign in", c.Limits.SignIns),
 		failures:    newLimiter("requests without a valid credential", c.Limits.Failures),
 		served:      newTable[*once](servedTickets),
 		answers:     newAnswers(),
 		opened:      newTable[opener](openedConnections),
+		streams:     newStreams(),
 	}
 	if c.PublicURL != nil {
 		if err := s.cross.AddTrustedOrigin(c.PublicURL.Scheme + "://" + c.PublicURL.Host); err != nil {
@@ -137,6 +145,7 @@ func New(c Config) (*Server, error) {
 	}
 	s.mountRest(mux, api.OpenAPI())
 	s.handler = s.outermost(mux)
+	s.Feed.onLeave(s.reconsider)
 	return s, nil
 }
 
@@ -147,8 +156,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 func (s *Server) secure() bool { return s.PublicURL != nil && s.PublicURL.Scheme == "https" }
 
 func (s *Server) registerAll(api huma.API) {
+	s.registerActivities(api)
 	s.registerAudit(api)
+	s.registerCalls(api)
+	s.registerConsent(api)
+	s.registerEvents(api)
+	s.registerDownloads(api)
 	s.registerHealth(api)
+	s.registerInvitations(api)
 	s.registerMe(api)
 	s.registerMedia(api)
 	s.registerRecordings(api)
@@ -157,6 +172,7 @@ func (s *Server) registerAll(api huma.API) {
 	s.registerTenants(api)
 	s.registerTickets(api)
 	s.registerTokens(api)
+	s.registerUploads(api)
 	s.registerWHEP(api)
 	s.registerWHIP(api)
 }

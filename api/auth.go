@@ -89,10 +89,15 @@ func (s *Server) identifyBearer(ctx context.Context, header string, c *caller) e
 		return reelvault.Errorf(reelvault.Unauthenticated, "the Authorization header is no Bearer token")
 	}
 	kind := reelvault.CredentialToken
-	if strings.HasPrefix(secret, secretPrefix(reelvault.CredentialTicket)) {
-		kind = reelvault.CredentialTicket
+	for _, k := range []reelvault.CredentialKind{reelvault.CredentialTicket, reelvault.CredentialInvitation} {
+		if strings.HasPrefix(secret, secretPrefix(k)) {
+			kind = k
+		}
 	}
 	cred, err := s.credential(ctx, kind, secret)
+	if err != nil && kind == reelvault.CredentialInvitation && reelvault.KindOf(err) == reelvault.Unauthenticated {
+		return reelvault.Errorf(reelvault.Unauthenticated, "the invitation is unknown, expired or revoked")
+	}
 	if err != nil {
 		return err
 	}

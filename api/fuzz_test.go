@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"mime"
 	"net/http/httptest"
 	"net/netip"
@@ -85,7 +86,9 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/api/v1/sessions", "application/json", `{"name":"\ud800","externalId":"\u0000"}`)
 	f.Add("POST", "/api/v1/sessions", "application/json; charset", `{"name":{"name":[]}}`)
 	f.Fuzz(func(t *testing.T, method, path, contentType, body string) {
-		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", strings.NewReader(body))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r := httptest.NewRequestWithContext(ctx, "GET", "/", strings.NewReader(body))
 		u, err := r.URL.Parse(path)
 		if err != nil || !validMethod(method) {
 			return
@@ -97,7 +100,7 @@ func FuzzRequest(f *testing.F) {
 				r.Header.Set("Authorization", "Bearer "+bearer)
 			}
 			got := httptest.NewRecorder()
-			w.ServeHTTP(got, r)
+			w.ServeHTTP(hanger{got, cancel}, r)
 			if got.Code >= 500 {
 				t.Fatalf("%s %q: got status %d %s", method, path, got.Code, got.Body)
 			}

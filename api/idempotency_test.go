@@ -14,10 +14,12 @@ import (
 
 // keyless are the POSTs that take no key, and why.
 var keyless = map[string]string{
-	"signIn":      "a link is good once",
-	"signOut":     "ends the credential that the key would belong to",
-	"whipPublish": "an answer belongs to one ICE session: a client that lost it makes another offer",
-	"whepWatch":   "as whipPublish",
+	"signIn":       "a link is good once",
+	"joinCall":     "joining again is what it is for: each time gives another ticket for the same participant",
+	"signOut":      "ends the credential that the key would belong to",
+	"whipPublish":  "an answer belongs to one ICE session: a client that lost it makes another offer",
+	"whepWatch":    "as whipPublish",
+	"createUpload": "what is announced twice and sent once expires",
 }
 
 // keyed gives a request with a key.

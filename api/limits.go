@@ -21,7 +21,8 @@ type Limits struct {
 	Address    Limit // every request, by client address
 	Credential Limit // every request with a token, ticket or cookie, by credential
 	Offers     Limit // WHIP and WHEP offers, by client address
-	Ticket     Limit // WHIP and WHEP offers, by ticket
+	Ticket     Limit // WHIP and WHEP offers, and joining a call, by ticket or invitation
+	Messages   Limit // activities sent with tickets, by invitation
 	SignIns    Limit // tries to sign in, by client address
 	Failures   Limit // requests without a valid credential, by client address; valid ones go on
 }
@@ -34,6 +35,7 @@ func DefaultLimits() Limits {
 		Credential: Limit{PerMinute: 3000, Burst: 300},
 		Offers:     Limit{PerMinute: 600, Burst: 200},
 		Ticket:     Limit{PerMinute: 30, Burst: 10},
+		Messages:   Limit{PerMinute: 60, Burst: 30},
 		SignIns:    Limit{PerMinute: 10, Burst: 10},
 		Failures:   Limit{PerMinute: 120, Burst: 120},
 	}

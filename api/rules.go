@@ -14,24 +14,28 @@ import (
 	"github.com/reelvault/reelvault"
 )
 
-// rule says who may call an operation. Exactly one of open, signedIn and
-// scopes is set.
+// rule says who may call an operation. Exactly one of open, signedIn, invited
+// and scopes is set.
 type rule struct {
 	open     string              // why nobody has to show a credential
-	signedIn bool                // any valid credential will do
+	signedIn bool                // any valid credential but an invitation will do
+	invited  bool                // an invitation, and nothing else, will do
 	scopes   []reelvault.Scope   // any one of them will do
 	tickets  []reelvault.Purpose // tickets that are taken, each in its own session only
 	target   string              // the kind of thing that {id} names, for the audit log
 	cross    bool                // pages of other origins may call it (RFC 9725, section 4.2)
 	once     bool                // takes an Idempotency-Key
+	tus      bool                // speaks the resumable upload protocol
 }
 
-// The tickets that are good for what the Recordings tab does, and for
-// publishing and watching.
+// The tickets that are good for what the Recordings tab does, for publishing
+// and watching, for taking part in a call, and for following either.
 var (
 	tabTickets     = []reelvault.Purpose{reelvault.PurposeTab}
-	publishTickets = []reelvault.Purpose{reelvault.PurposePublish}
-	watchTickets   = []reelvault.Purpose{reelvault.PurposeWatch, reelvault.PurposeTab}
+	publishTickets = []reelvault.Purpose{reelvault.PurposePublish, reelvault.PurposeCall}
+	watchTickets   = []reelvault.Purpose{reelvault.PurposeWatch, reelvault.PurposeTab, reelvault.PurposeCall}
+	callTickets    = []reelvault.Purpose{reelvault.PurposeCall}
+	followTickets  = []reelvault.Purpose{reelvault.PurposeTab, reelvault.PurposeCall}
 )
 
 // rules is the whole of who may do what. Handlers add only what depends on a
@@ -65,6 +69,16 @@ var rules = map[string]rule{
 		reelvault.ScopeIngest, reelvault.ScopeRecordingsWatch, reelvault.ScopeSessionsRead,
 	}, target: "session", once: true},
 
+	"listActivities": {scopes: []reelvault.Scope{reelvault.ScopeContentRead}, tickets: followTickets, target: "session"},
+	"createActivity": {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: callTickets, target: "session", once: true},
+	"getEvents":      {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: followTickets},
+
+	"createInvitation": {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}, target: "session", once: true},
+	"listInvitations":  {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, target: "session"},
+	"deleteInvitation": {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}, target: "session"},
+	"joinCall":         {invited: true},
+	"setConsent":       {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: callTickets, target: "session", once: true},
+
 	"listRecordings":  {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "session"},
 	"getRecording":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "recording"},
 	"getTiming":       {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "recording"},
@@ -72,6 +86,12 @@ var rules = map[string]rule{
 	"resumeRecording": {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording", once: true},
 	"stopRecording":   {scopes: []reelvault.Scope{reelvault.ScopeRecordingsControl}, tickets: tabTickets, target: "recording", once: true},
 	"deleteRecording": {scopes: []reelvault.Scope{reelvault.ScopeRecordingsDelete}, target: "recording"},
+
+	"createUpload":   {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: callTickets, target: "session", cross: true, tus: true},
+	"getUpload":      {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: callTickets, target: "session", cross: true, tus: true},
+	"appendUpload":   {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: callTickets, target: "session", cross: true, tus: true},
+	"deleteUpload":   {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: callTickets, target: "session", cross: true, tus: true},
+	"createDownload": {scopes: []reelvault.Scope{reelvault.ScopeRecordingsDownload}, tickets: followTickets, target: "session", once: true},
 
 	"whipPublish": {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: publishTickets, target: "session", cross: true},
 	"whipPatch":   {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: publishTickets, target: "session", cross: true},
@@ -120,6 +140,9 @@ func (s *Server) guard(operation string, r rule) func(huma.Context, func(huma.Co
 		if r.cross {
 			allowOrigins(w.Header())
 		}
+		if r.tus {
+			speakTus(w.Header())
+		}
 		c := &caller{address: addressOf(req.Context()), operation: operation, target: targetOf(r, req)}
 		c.keys = req.Header.Values(idempotencyHeader)
 		err := s.admit(w, req, r, c)
@@ -146,7 +169,13 @@ func (s *Server) admit(w http.ResponseWriter, req *http.Request, r rule, c *call
 	if err := s.credentials.take(c.credential.ID, s.now()); err != nil {
 		return err
 	}
-	if r.signedIn {
+	if invited := c.credential.Kind == reelvault.CredentialInvitation; invited != r.invited {
+		if invited {
+			return reelvault.Errorf(reelvault.Forbidden, "an invitation is only good for joining the call")
+		}
+		return reelvault.Errorf(reelvault.Forbidden, "this takes an invitation")
+	}
+	if r.signedIn || r.invited {
 		return nil
 	}
 	if !slices.ContainsFunc(r.scopes, c.Can) {
@@ -202,6 +231,11 @@ func documentRule(spec *huma.OpenAPI, op *huma.Operation, r rule) {
 	op.Security = []map[string][]string{}
 	if r.open != "" {
 		op.Extensions["x-reelvault-open"] = r.open
+		return
+	}
+	if r.invited {
+		op.Security = append(op.Security, map[string][]string{"bearer": {}})
+		op.Extensions["x-reelvault-invited"] = true
 		return
 	}
 	names := scopeNames(r.scopes)

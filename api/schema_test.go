@@ -92,7 +92,9 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 			continue
 		}
 		c := w.sample(t, op, w.a, "ingest")
-		c.bearer = system
+		if !op.Invited {
+			c.bearer = system
+		}
 		got := w.do(c)
 		answers := doc.Paths[op.path][strings.ToLower(op.method)].Responses
 		answer, ok := answers[strconv.Itoa(got.Code)]

@@ -22,6 +22,8 @@ func secretPrefix(k reelvault.CredentialKind) string {
 		return "rvl_"
 	case reelvault.CredentialCookie:
 		return "rvc_"
+	case reelvault.CredentialInvitation:
+		return "rvi_"
 	default:
 		return "rvk_" // tickets
 	}

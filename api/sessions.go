@@ -35,9 +35,19 @@ type sessionView struct {
 }
 
 type participantView struct {
-	ID       string `json:"id"`
-	Role     string `json:"role" enum:"guest,operator"`
-	JoinedAt string `json:"joinedAt" format:"date-time"`
+	ID       string             `json:"id"`
+	Role     string             `json:"role" enum:"guest,operator"`
+	Name     string             `json:"name,omitempty"`
+	Address  string             `json:"address,omitempty" doc:"SIP address of record, of a telephone call"`
+	JoinedAt string             `json:"joinedAt" format:"date-time"`
+	LeftAt   string             `json:"leftAt,omitempty" format:"date-time" doc:"Absent while there"`
+	Consent  *consentAnswerView `json:"consent,omitempty" doc:"What a guest answered, if asked"`
+}
+
+type consentAnswerView struct {
+	Answer  string `json:"answer" enum:"given,refused"`
+	Version string `json:"version" doc:"Of the text that was shown"`
+	At      string `json:"at" format:"date-time"`
 }
 
 type publisherView struct {
@@ -154,6 +164,9 @@ func (s *Server) endSession(ctx context.Context, c *caller, in *idInput) (*body[
 	if err = s.Control.StopSession(ctx, c.TenantID, in.ID); err != nil {
 		return nil, err
 	}
+	if err = s.Feed.SessionEnded(ctx, session); err != nil {
+		return nil, err
+	}
 	if session, err = s.session(ctx, c, in.ID); err != nil {
 		return nil, err
 	}
@@ -175,7 +188,7 @@ func (s *Server) viewSession(v reelvault.Session) sessionView {
 	}
 	participants := make([]participantView, len(v.Participants))
 	for i, p := range v.Participants {
-		participants[i] = participantView{ID: p.ID, Role: string(p.Role), JoinedAt: stamp(p.JoinedAt)}
+		participants[i] = viewParticipant(p)
 	}
 	return sessionView{
 		ID: v.ID, ExternalID: v.ExternalID, Name: v.Name, Channel: string(v.Channel), Source: string(v.Source),
@@ -187,15 +200,22 @@ func (s *Server) viewSession(v reelvault.Session) sessionView {
 	}
 }
 
+func viewParticipant(p reelvault.Participant) participantView {
+	v := participantView{
+		ID: p.ID, Role: string(p.Role), Name: p.Name, Address: p.Address, JoinedAt: stamp(p.JoinedAt), LeftAt: stamp(p.LeftAt),
+	}
+	if p.Consent.Answer != "" {
+		v.Consent = &consentAnswerView{Answer: string(p.Consent.Answer), Version: p.Consent.Version, At: stamp(p.Consent.At)}
+	}
+	return v
+}
+
 func viewPublishers(ps []media.Published) []publisherView {
 	views := make([]publisherView, len(ps))
 	for i, p := range ps {
 		v := publisherView{
-			Participant: p.ParticipantID, Role: string(p.Role), Source: sourceCamera,
+			Participant: p.ParticipantID, Role: string(p.Role), Source: sourceOf(p.Kind),
 			Formats: make([]formatView, len(p.Formats)),
-		}
-		if p.Kind == reelvault.RecordingScreen {
-			v.Source = sourceScreen
 		}
 		for j, f := range p.Formats {
 			v.Formats[j] = formatView{Media: string(f.Media), Codec: string(f.Codec)}

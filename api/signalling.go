@@ -31,6 +31,14 @@ func kindOf(source string) reelvault.RecordingKind {
 	return reelvault.RecordingAV
 }
 
+// sourceOf is kindOf, backwards.
+func sourceOf(kind reelvault.RecordingKind) string {
+	if kind == reelvault.RecordingScreen {
+		return sourceScreen
+	}
+	return sourceCamera
+}
+
 // connectionInput names a connection that an offer opened.
 type connectionInput struct {
 	ID         string `path:"id"`
@@ -114,8 +122,18 @@ const openedConnections = 10_000
 
 // opener is who opened a connection, and in which direction.
 type opener struct {
-	name       string // whip or whep
-	credential string
+	name    string // whip or whep
+	session string
+	owner   string
+}
+
+// ownerOf names what a caller's tickets have in common: those that were got
+// with one invitation, one after the other, are one participant's.
+func ownerOf(c reelvault.Credential) string {
+	if c.Purpose == reelvault.PurposeCall {
+		return c.IssuerID
+	}
+	return c.ID
 }
 
 // mayReach refuses a ticket to change a connection that another one opened, and
@@ -123,16 +141,26 @@ type opener struct {
 func (s *Server) mayReach(c *caller, name, connection string) error {
 	o, ok := s.opened.find(connection)
 	ticket := c.credential.Kind == reelvault.CredentialTicket
-	if ok && (o.name != name || (ticket && o.credential != c.credential.ID)) {
+	if ok && (o.name != name || (ticket && o.owner != ownerOf(c.credential))) {
 		return reelvault.Errorf(reelvault.NotFound, "no such connection")
 	}
 	return nil
 }
 
-// created answers the offer of c. The connection is found in the session from
-// now on, under name, which is whip or whep.
+// settle makes a connection findable for its owner under name, which is whip or
+// whep. If the owner's invitation was revoked meanwhile, it is Unauthenticated:
+// whoever revoked it has not seen the connection.
+func (s *Server) settle(ctx context.Context, c *caller, sessionID, connection, name string) error {
+	s.opened.get(connection, func() opener { return opener{name, sessionID, ownerOf(c.credential)} })
+	if c.credential.Purpose != reelvault.PurposeCall {
+		return nil
+	}
+	_, err := s.credential(ctx, reelvault.CredentialTicket, c.secret)
+	return err
+}
+
+// created answers the offer of c.
 func (s *Server) created(c *caller, a media.Answer, sessionID, name string) *sdpOutput {
-	s.opened.get(a.ID, func() opener { return opener{name, c.credential.ID} })
 	return &sdpOutput{
 		Status: http.StatusCreated, ContentType: sdpType, ETag: a.ETag,
 		Location:    apiPrefix + "/sessions/" + sessionID + "/" + name + "/" + a.ID,

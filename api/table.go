@@ -55,6 +55,19 @@ func (t *table[V]) find(key string) (V, bool) {
 	return valueOf[V](e), true
 }
 
+// keysWhere lists the keys of the values that match.
+func (t *table[V]) keysWhere(match func(V) bool) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var keys []string
+	for key, e := range t.keys {
+		if match(valueOf[V](e)) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 func valueOf[V any](e *list.Element) V {
 	v, _ := e.Value.(entry[V])
 	return v.value

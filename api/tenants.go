@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -11,10 +13,39 @@ import (
 )
 
 type tenantView struct {
-	ID        string       `json:"id"`
-	Name      string       `json:"name"`
-	Features  featuresView `json:"features"`
-	CreatedAt string       `json:"createdAt" format:"date-time"`
+	ID           string       `json:"id"`
+	Name         string       `json:"name"`
+	Features     featuresView `json:"features"`
+	Consent      noticeView   `json:"consent"`
+	MaxFileBytes int64        `json:"maxFileBytes" doc:"Of one shared file; 0: none is taken"`
+	CreatedAt    string       `json:"createdAt" format:"date-time"`
+}
+
+// noticeView is what guests are asked before they are recorded.
+type noticeView struct {
+	Required bool   `json:"required" doc:"No packet of a session is recorded before its guests have given consent"`
+	Text     string `json:"text,omitempty" maxLength:"4000" doc:"What they are asked, as plain text"`
+	Version  string `json:"version,omitempty" maxLength:"64" doc:"Names this text for ever: another text needs another version"`
+	Language string `json:"language,omitempty" pattern:"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$" maxLength:"35" doc:"Of the text (BCP 47)"`
+}
+
+func viewNotice(n reelvault.ConsentNotice) noticeView {
+	return noticeView{Required: n.Required, Text: n.Text, Version: n.Version, Language: n.Language}
+}
+
+func (v noticeView) notice() reelvault.ConsentNotice {
+	return reelvault.ConsentNotice{Required: v.Required, Text: v.Text, Version: v.Version, Language: v.Language}
+}
+
+// check refuses a notice that leaves out what guests have to be shown.
+func (v noticeView) check() error {
+	if v.Text != "" && v.Version == "" {
+		return invalid("body.consent.version", "a text has a version")
+	}
+	if v.Required && v.Text == "" {
+		return invalid("body.consent.text", "consent can't be asked for without a text")
+	}
+	return nil
 }
 
 type featuresView struct {
@@ -26,7 +57,21 @@ func viewTenant(t reelvault.Tenant) tenantView {
 	return tenantView{
 		ID: t.ID, Name: t.Name, CreatedAt: stamp(t.CreatedAt),
 		Features: featuresView{AV: t.Features.AV, Phone: t.Features.Phone},
+		Consent:  viewNotice(t.Consent), MaxFileBytes: t.MaxFileBytes,
 	}
+}
+
+// tenantOutput is a tenant with the tag that a change of it may name.
+type tenantOutput struct {
+	ETag string `header:"ETag"`
+	Body tenantView
+}
+
+func answerTenant(t reelvault.Tenant) *tenantOutput { return &tenantOutput{tagOf(t), viewTenant(t)} }
+
+// tagOf names a tenant's present state.
+func tagOf(t reelvault.Tenant) string {
+	return fmt.Sprintf("\"%x\"", sha256.Sum256(fmt.Appendf(nil, "%+v", t)))[:18] + "\""
 }
 
 type createTenantInput struct {
@@ -37,9 +82,12 @@ type createTenantInput struct {
 }
 
 type updateTenantInput struct {
-	ID   string `path:"id"`
-	Body struct {
-		Features featuresView `json:"features" doc:"Replaces both"`
+	ID      string `path:"id"`
+	IfMatch string `header:"If-Match" maxLength:"256" doc:"The ETag of the state that is to be changed; 412 if it is another one by now"`
+	Body    struct {
+		Features     *featuresView `json:"features,omitempty" doc:"Replaces both"`
+		Consent      *noticeView   `json:"consent,omitempty" doc:"Replaces all of it; 409 if its version names another text"`
+		MaxFileBytes *int64        `json:"maxFileBytes,omitempty" minimum:"0" maximum:"68719476736" doc:"Of one shared file; 0 takes none"`
 	}
 }
 
@@ -67,17 +115,18 @@ func (s *Server) registerTenants(api huma.API) {
 	register(s, api, huma.Operation{
 		OperationID: "getTenant", Method: http.MethodGet, Path: apiPrefix + "/tenants/{id}", Tags: tags,
 		Summary: "Get a tenant",
-	}, func(ctx context.Context, c *caller, in *idInput) (*body[tenantView], error) {
+	}, func(ctx context.Context, c *caller, in *idInput) (*tenantOutput, error) {
 		t, err := s.tenant(ctx, c, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		return answer(viewTenant(t)), nil
+		return answerTenant(t), nil
 	})
 	register(s, api, huma.Operation{
 		OperationID: "updateTenant", Method: http.MethodPatch, Path: apiPrefix + "/tenants/{id}", Tags: tags,
-		Summary:     "Switch a tenant's features",
-		Description: "A feature that is off captures nothing more: who publishes is hung up. What exists stays.",
+		Summary: "Change a tenant's features, consent notice and limits",
+		Description: "What is left out stays. A feature that is off captures nothing more: who publishes is hung up. What exists stays. " +
+			"A notice that is no more required lets connections be recorded that begin from then on.",
 	}, s.updateTenant)
 }
 
@@ -93,15 +142,16 @@ func (s *Server) createTenant(ctx context.Context, c *caller, in *createTenantIn
 	return answer(viewTenant(t)), nil
 }
 
-func (s *Server) updateTenant(ctx context.Context, c *caller, in *updateTenantInput) (*body[tenantView], error) {
+func (s *Server) updateTenant(ctx context.Context, c *caller, in *updateTenantInput) (*tenantOutput, error) {
 	if _, err := s.tenant(ctx, c, in.ID); err != nil {
 		return nil, err
 	}
-	f := reelvault.Features{AV: in.Body.Features.AV, Phone: in.Body.Features.Phone}
-	t, err := s.Catalog.UpdateTenant(ctx, in.ID, func(t *reelvault.Tenant) error {
-		t.Features = f
-		return nil
-	})
+	if in.Body.Consent != nil {
+		if err := in.Body.Consent.check(); err != nil {
+			return nil, err
+		}
+	}
+	t, err := s.Catalog.UpdateTenant(ctx, in.ID, in.change)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +161,24 @@ func (s *Server) updateTenant(ctx context.Context, c *caller, in *updateTenantIn
 			return nil, err
 		}
 	}
-	return answer(viewTenant(t)), nil
+	return answerTenant(t), nil
+}
+
+// change makes of t what is asked for.
+func (in *updateTenantInput) change(t *reelvault.Tenant) error {
+	if in.IfMatch != "" && in.IfMatch != "*" && in.IfMatch != tagOf(*t) {
+		return reelvault.Errorf(reelvault.Stale, "the tenant was changed meanwhile")
+	}
+	if f := in.Body.Features; f != nil {
+		t.Features = reelvault.Features{AV: f.AV, Phone: f.Phone}
+	}
+	if n := in.Body.Consent; n != nil {
+		t.Consent = n.notice()
+	}
+	if in.Body.MaxFileBytes != nil {
+		t.MaxFileBytes = *in.Body.MaxFileBytes
+	}
+	return nil
 }
 
 // stopPublishers hangs up the publishers and watchers of a tenant, and seals

@@ -23,7 +23,7 @@ var ticketScopes = map[reelvault.Purpose][]reelvault.Scope{
 	reelvault.PurposeWatch:   {reelvault.ScopeRecordingsWatch},
 	reelvault.PurposeTab: {
 		reelvault.ScopeSessionsRead, reelvault.ScopeRecordingsPlay, reelvault.ScopeRecordingsWatch,
-		reelvault.ScopeRecordingsDownload, reelvault.ScopeRecordingsControl,
+		reelvault.ScopeRecordingsDownload, reelvault.ScopeRecordingsControl, reelvault.ScopeContentRead,
 	},
 }
 

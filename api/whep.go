@@ -53,7 +53,11 @@ func (s *Server) watch(ctx context.Context, c *caller, in *whepInput) (*sdpOutpu
 	if err != nil {
 		return nil, offerError(err)
 	}
-	if _, err := s.liveSession(ctx, c, in.ID); err != nil {
+	err = s.settle(ctx, c, session.ID, a.ID, "whep")
+	if err == nil {
+		_, err = s.liveSession(ctx, c, in.ID)
+	}
+	if err != nil {
 		s.takeBack(ctx, session.ID, a.ID) // the session ended while the offer was answered
 		return nil, err
 	}

@@ -48,12 +48,22 @@ func (s *Server) publish(ctx context.Context, c *caller, in *whipInput) (*sdpOut
 	if err = s.Sink.Admit(ctx, p); err != nil {
 		return nil, err
 	}
+	// Before the recorder asks who has given consent, or it would not be asked
+	// for that of somebody who is new.
+	who := reelvault.Participant{ID: p.ParticipantID, Role: p.Role, JoinedAt: s.now()}
+	if err = s.Feed.enter(ctx, session.TenantID, session.ID, who); err != nil {
+		return nil, err
+	}
 	a, err := s.Gateway.Publish(ctx, p, string(in.RawBody))
 	if err != nil {
 		return nil, offerError(err)
 	}
-	if _, err = s.liveSession(ctx, c, in.ID); err == nil {
-		err = s.enter(ctx, session, p)
+	err = s.settle(ctx, c, session.ID, a.ID, "whip")
+	if err == nil {
+		_, err = s.liveSession(ctx, c, in.ID)
+	}
+	if err == nil {
+		err = s.begin(ctx, session)
 	}
 	if err != nil {
 		s.takeBack(ctx, session.ID, a.ID) // the session or the feature ended while the offer was answered
@@ -68,6 +78,7 @@ func publisherOf(c *caller, session reelvault.Session, in *whipInput) (media.Pub
 	p := media.Publisher{
 		TenantID: session.TenantID, SessionID: session.ID, ParticipantID: in.Participant,
 		Role: reelvault.Role(in.Role), Kind: kindOf(in.Source),
+		Unrecorded: c.credential.Purpose == reelvault.PurposeCall, // a call goes on, recorded or not
 	}
 	if bound := c.credential; bound.Kind == reelvault.CredentialTicket {
 		if (p.ParticipantID != "" && p.ParticipantID != bound.ParticipantID) || (p.Role != "" && p.Role != bound.Role) {
@@ -96,13 +107,8 @@ func publisherOf(c *caller, session reelvault.Session, in *whipInput) (media.Pub
 	return p, nil
 }
 
-// enter makes p a participant. The first one to publish in a session that was
-// only made begins it.
-func (s *Server) enter(ctx context.Context, session reelvault.Session, p media.Publisher) error {
-	who := reelvault.Participant{ID: p.ParticipantID, Role: p.Role, JoinedAt: s.now()}
-	if _, err := s.Catalog.SetParticipant(ctx, session.TenantID, session.ID, who); err != nil {
-		return err
-	}
+// begin takes a session that was only made to active: somebody publishes.
+func (s *Server) begin(ctx context.Context, session reelvault.Session) error {
 	if session.Status != reelvault.StatusCreated {
 		return nil
 	}

@@ -65,10 +65,13 @@ type world struct {
 	gateway *gateway
 	sink    *sink
 	files   *files
+	feed    *api.Feed
 	clock   *clock
 	parts   []api.Part
-	logs    *bytes.Buffer // read it when no request runs
-	a, b    tenant
+	// announced is the path of the upload that was announced as a sample last.
+	announced string
+	logs      *bytes.Buffer // read it when no request runs
+	a, b      tenant
 }
 
 // everything is all scopes but system.
@@ -76,10 +79,14 @@ var everything = slices.DeleteFunc(slices.Clone(reelvault.Scopes), func(s reelva
 	return s == reelvault.ScopeSystem
 })
 
+// grace is longer than any test: nobody leaves by themselves but where a test
+// is about that.
+const grace = time.Hour
+
 // roomy limits are met by no test that does not set its own.
 func roomy() api.Limits {
 	wide := api.Limit{PerMinute: 1_000_000, Burst: 1_000_000}
-	return api.Limits{Address: wide, Credential: wide, Offers: wide, Ticket: wide, SignIns: wide, Failures: wide}
+	return api.Limits{Address: wide, Credential: wide, Offers: wide, Ticket: wide, Messages: wide, SignIns: wide, Failures: wide}
 }
 
 func newWorld(tb testing.TB, change ...func(*api.Config)) *world {
@@ -101,8 +108,10 @@ func newWorld(tb testing.TB, change ...func(*api.Config)) *world {
 	w.sink, w.files = &sink{}, &files{content: map[string][]byte{}}
 	w.parts = []api.Part{{Name: "catalog", Vital: true}, {Name: "store"}}
 	public, _ := url.Parse("http://reelvault.test")
+	w.feed = api.NewFeed(api.FeedConfig{Catalog: w.catalog, Grace: grace, Now: w.clock.Now, Log: log})
+	tb.Cleanup(w.feed.Close)
 	c := api.Config{
-		Catalog: w.catalog, Control: w.control, Gateway: w.gateway, Sink: w.sink, Files: w.files,
+		Feed: w.feed, Catalog: w.catalog, Control: w.control, Gateway: w.gateway, Sink: w.sink, Files: w.files, Uploads: w.newUploads(tb),
 		Health: func(context.Context) []api.Part { return w.parts },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "reelvault_up 1\n")
@@ -145,6 +154,8 @@ func (w *world) newTenant(tb testing.TB, name string) tenant {
 	t := tenant{ID: newID(), PersonID: newID()}
 	must(tb, w.catalog.CreateTenant(tb.Context(), reelvault.Tenant{
 		ID: t.ID, Name: name, CreatedAt: w.clock.Now(), Features: reelvault.Features{AV: true},
+		MaxFileBytes: reelvault.DefaultMaxFileBytes,
+		Consent:      reelvault.ConsentNotice{Text: "May we record this?", Version: "1", Language: "en"},
 	}))
 	must(tb, w.catalog.CreatePerson(tb.Context(), reelvault.Person{
 		ID: t.PersonID, TenantID: t.ID, Name: "Ada", Scopes: everything, CreatedAt: w.clock.Now(),
@@ -242,10 +253,22 @@ type call struct {
 	cookie       string
 	header       map[string]string
 	from         string // RemoteAddr; empty: 192.0.2.1:1234
+	once         bool   // hang up after the first bytes of a stream
 }
 
+// hanger ends a request once something was sent.
+type hanger struct {
+	*httptest.ResponseRecorder
+	hangUp context.CancelFunc
+}
+
+// Flush implements http.Flusher.
+func (h hanger) Flush() { h.hangUp() }
+
 func (w *world) do(c call) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(context.Background(), c.method, "http://reelvault.test"+c.path, strings.NewReader(c.body))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, c.method, "http://reelvault.test"+c.path, strings.NewReader(c.body))
 	if c.body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -262,6 +285,10 @@ func (w *world) do(c call) *httptest.ResponseRecorder {
 		r.RemoteAddr = c.from
 	}
 	rec := httptest.NewRecorder()
+	if c.once {
+		w.ServeHTTP(hanger{rec, cancel}, r)
+		return rec
+	}
 	w.ServeHTTP(rec, r)
 	return rec
 }

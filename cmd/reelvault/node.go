@@ -46,6 +46,7 @@ type nodeConfig struct {
 type node struct {
 	log      *slog.Logger
 	catalog  storage.Catalog
+	feed     *api.Feed
 	spool    *spool.Dir
 	archive  *storage.Archive
 	recorder *recorder.Recorder
@@ -58,17 +59,26 @@ type node struct {
 
 // startNode opens the spool, finishes what a crash left there, and opens the
 // media port. The caller serves n.api and calls stop.
-func startNode(ctx context.Context, c nodeConfig) (*node, error) {
+func startNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 	dir, err := spool.Open(filepath.Join(c.data, "spool"), spool.Config{Log: c.log})
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
 	n := &node{log: c.log, catalog: c.catalog, spool: dir}
+	n.feed = api.NewFeed(api.FeedConfig{Catalog: c.catalog, Now: time.Now, Log: c.log})
+	defer func() {
+		if err != nil {
+			n.feed.Close()
+		}
+	}()
 	n.archive = storage.NewArchive(storage.ArchiveConfig{Catalog: c.catalog, Blobs: c.blobs, Spool: archiveSpool{dir}, Log: c.log})
-	n.recorder = recorder.New(recorder.Config{Ledger: c.catalog, Spool: dir, Stored: n.archive.Ring, Log: c.log})
+	n.recorder = recorder.New(recorder.Config{
+		Ledger: c.catalog, Spool: dir, Stored: n.archive.Ring, Changed: n.feed.Recording, Log: c.log,
+	})
 	if err = n.recorder.Recover(ctx); err != nil {
 		return nil, fmt.Errorf("finish what the spool holds: %w", err)
 	}
+	c.webrtc.Changed = n.feed.Publisher
 	if n.gateway, err = webrtc.New(c.webrtc, n.recorder); err != nil {
 		return nil, fmt.Errorf("open media port: %w", err)
 	}
@@ -85,6 +95,7 @@ func startNode(ctx context.Context, c nodeConfig) (*node, error) {
 
 func (n *node) newAPI(c api.Config) (*api.Server, error) {
 	c.Catalog, c.Control, c.Gateway, c.Sink, c.Files = n.catalog, n.recorder, n.gateway, n.recorder, n.archive
+	c.Feed = n.feed
 	c.Health, c.Metrics, c.Pages = (&health{look: n.look}).now, n.metrics(), web.Handler()
 	c.Now, c.Log = time.Now, n.log
 	s, err := api.New(c)
@@ -156,6 +167,7 @@ func (n *node) stop(ctx context.Context) error {
 		closed = fmt.Errorf("end connections: %w", closed)
 	}
 	n.recorder.Close()
+	n.feed.Close()
 	n.work()
 	n.done.Wait()
 	return errors.Join(drained, closed)

@@ -200,7 +200,10 @@ func (c *conn) run() {
 	s := c.server
 	defer s.conns.Done()
 	defer close(c.done)
-	c.connect()
+	published := c.connect() && c.in != nil
+	if published {
+		s.config.Changed(media.Published{Publisher: c.who, Formats: c.in.formats()}, true)
+	}
 	<-c.ctx.Done()
 	cause := context.Cause(c.ctx)
 	if errors.Is(cause, errGoodbye) || errors.Is(cause, errEnded) {
@@ -220,16 +223,20 @@ func (c *conn) run() {
 	s.mu.Lock()
 	delete(s.byID, c.id)
 	s.mu.Unlock()
+	if published {
+		s.config.Changed(media.Published{Publisher: c.who, Formats: c.in.formats()}, false)
+	}
 	s.log.Info("connection ended", "connection", c.id, "session", c.who.SessionID, "participant", c.who.ParticipantID, "cause", cause)
 }
 
-// connect waits until the media path is up, or c has ended.
-func (c *conn) connect() {
+// connect waits until the media path is up, or c has ended, and says which.
+func (c *conn) connect() (connected bool) {
 	s := c.server
 	timer := time.NewTimer(s.config.ConnectTimeout)
 	defer timer.Stop()
 	select {
 	case <-c.up:
+		connected = true
 		if c.out != nil {
 			c.out.start()
 		}
@@ -241,6 +248,7 @@ func (c *conn) connect() {
 	s.mu.Lock()
 	s.waiting--
 	s.mu.Unlock()
+	return connected
 }
 
 // Hangup implements media.Gateway.

@@ -36,6 +36,36 @@ func TestHangup(t *testing.T) {
 	}
 }
 
+// Who observes is told of each publisher when its media path is up and when it
+// has ended, and nothing of watchers and of clients that never connect.
+func TestChanged(t *testing.T) {
+	sink := newSink()
+	told := make(chan string, 9)
+	server := serve(t, sink, func(c *webrtc.Config) {
+		c.ConnectTimeout = 5 * time.Second
+		c.Changed = func(p media.Published, up bool) { told <- fmt.Sprint(p.SessionID, p.ParticipantID, up) }
+	})
+	if _, err := server.Publish(t.Context(), guest, offerOf(opusSection("0"))); err != nil {
+		t.Fatal(err)
+	}
+	_, _, answer := publish(t, server, guest, pion.MimeTypeOpus)
+	if got, want := <-told, fmt.Sprint(guest.SessionID, guest.ParticipantID, true); got != want {
+		t.Errorf("told %s, want %s", got, want)
+	}
+	if err := server.Hangup(t.Context(), guest.SessionID, answer.ID); err != nil {
+		t.Fatal(err)
+	}
+	server.HangupSession(t.Context(), guest.TenantID, guest.SessionID)
+	close(told)
+	got := []string{}
+	for what := range told {
+		got = append(got, what)
+	}
+	if want := fmt.Sprint(guest.SessionID, guest.ParticipantID, false); len(got) != 1 || got[0] != want {
+		t.Errorf("told %v, want %s once", got, want)
+	}
+}
+
 // The end of a session ends its connections and no others.
 func TestHangupSession(t *testing.T) {
 	sink := newSink()

@@ -57,6 +57,11 @@ type Config struct {
 	VanishTimeout  time.Duration // after which one that vanished is closed; until then it may restart ICE
 	Log            *slog.Logger
 	Now            func() time.Time // of packets' arrival; with a monotonic reading
+
+	// Changed is told when the media path of a publisher is up, and when that
+	// publisher has ended: each once, in this order, before a Hangup returns.
+	// It must not block.
+	Changed func(p media.Published, up bool)
 }
 
 // ICEServer is a STUN or TURN server that clients are told of
@@ -132,6 +137,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Changed == nil {
+		c.Changed = func(media.Published, bool) {}
 	}
 	return c
 }

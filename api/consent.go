@@ -1,0 +1,160 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/reelvault/reelvault"
+)
+
+// consentView is what the call page shows before anything is recorded.
+type consentView struct {
+	Required bool   `json:"required" doc:"Whether you have to be asked before you are recorded"`
+	Text     string `json:"text,omitempty" doc:"What to ask"`
+	Version  string `json:"version,omitempty" doc:"Of the text; send it with the answer"`
+	Language string `json:"language,omitempty" doc:"Of the text"`
+	Answer   string `json:"answer" enum:"none,given,refused" doc:"What you have answered in this session"`
+	At       string `json:"at,omitempty" format:"date-time"`
+}
+
+// consentNone stands for an answer that was not given.
+const consentNone = "none"
+
+// viewConsent shows p what they are asked. Operators aren't asked, and neither
+// is anybody on the telephone.
+func viewConsent(tenant reelvault.Tenant, session reelvault.Session, p reelvault.Participant) consentView {
+	v := consentView{Answer: consentNone}
+	if p.Role != reelvault.RoleGuest {
+		return v
+	}
+	n := tenant.Consent
+	v.Required = n.Required && session.Channel != reelvault.ChannelPhone
+	v.Text, v.Version, v.Language = n.Text, n.Version, n.Language
+	if p.Consent.Answer != "" {
+		v.Answer, v.At = string(p.Consent.Answer), stamp(p.Consent.At)
+	}
+	return v
+}
+
+type setConsentInput struct {
+	ID   string `path:"id"`
+	Body struct {
+		Answer      string `json:"answer" enum:"given,refused" doc:"refused is final"`
+		Version     string `json:"version" minLength:"1" maxLength:"64" doc:"Of the text that was shown"`
+		Participant string `json:"participant,omitempty" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"Whose answer; a ticket names its own"`
+	}
+}
+
+type setConsentOutput struct {
+	Body consentView
+}
+
+func (s *Server) registerConsent(api huma.API) {
+	register(s, api, huma.Operation{
+		OperationID: "setConsent", Method: http.MethodPost, Path: apiPrefix + "/sessions/{id}/consent", Tags: []string{"Calls"},
+		Summary: "Answer whether the session may be recorded",
+		Description: "By a guest, or by the system that has asked one. It is kept with its time and the version of the text. Recording " +
+			"begins when every guest has given it; a refusal ends it for good, and the call goes on. 412 if the text has changed.",
+	}, s.setConsent)
+}
+
+func (s *Server) setConsent(ctx context.Context, c *caller, in *setConsentInput) (*setConsentOutput, error) {
+	session, err := s.session(ctx, c, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	tenant, err := s.Catalog.Tenant(ctx, c.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	who, err := answeringParticipant(c, in.Body.Participant)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.Version != tenant.Consent.Version {
+		return nil, reelvault.Errorf(reelvault.Stale, "the text is not the one that is asked now; read it again")
+	}
+	answer := reelvault.Consent{
+		Answer: reelvault.ConsentAnswer(in.Body.Answer), Version: in.Body.Version, At: s.now(),
+	}
+	if err = s.Catalog.SetConsent(ctx, c.TenantID, session.ID, who, answer); err != nil {
+		return nil, err
+	}
+	if err = s.heed(context.WithoutCancel(ctx), session, answer); err != nil {
+		return nil, err
+	}
+	if session, err = s.session(ctx, c, session.ID); err != nil {
+		return nil, err
+	}
+	for _, p := range session.Participants {
+		if p.ID != who {
+			continue
+		}
+		if err = s.noteConsent(ctx, session, p); err != nil {
+			return nil, err
+		}
+		return &setConsentOutput{viewConsent(tenant, session, p)}, nil
+	}
+	return nil, reelvault.Errorf(reelvault.NotFound, "no such participant")
+}
+
+func answeringParticipant(c *caller, named string) (string, error) {
+	bound := c.credential.ParticipantID
+	switch {
+	case bound != "" && named != "" && named != bound:
+		return "", reelvault.Errorf(reelvault.Forbidden, "the ticket is for the %s %s", c.credential.Role, bound)
+	case bound != "":
+		return bound, nil
+	case named == "":
+		return "", invalid("body.participant", "this needs to say whose answer it is")
+	}
+	return named, nil
+}
+
+// heed lets the session be recorded if everybody has agreed, and ends its
+// recordings if somebody doesn't any more.
+func (s *Server) heed(ctx context.Context, session reelvault.Session, answer reelvault.Consent) error {
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	withheld, err := s.Catalog.Withheld(ctx, session.TenantID, session.ID)
+	if err != nil {
+		return err
+	}
+	if !withheld {
+		return s.Control.Release(ctx, session.TenantID, session.ID)
+	}
+	if answer.Answer == reelvault.ConsentRefused {
+		return s.Control.StopSession(ctx, session.TenantID, session.ID)
+	}
+	return nil
+}
+
+// reconsider lets a session be recorded after somebody has left who had not
+// answered.
+func (s *Server) reconsider(ctx context.Context, tenantID, sessionID string) {
+	withheld, err := s.Catalog.Withheld(ctx, tenantID, sessionID)
+	if err == nil && !withheld {
+		err = s.Control.Release(ctx, tenantID, sessionID)
+	}
+	if err != nil {
+		s.log.ErrorContext(ctx, "recording not released", "session", sessionID, "error", err)
+	}
+}
+
+// noteConsent writes that p has answered, once for each answer.
+func (s *Server) noteConsent(ctx context.Context, session reelvault.Session, p reelvault.Participant) error {
+	a := reelvault.Activity{
+		ID: newID(), TenantID: session.TenantID, SessionID: session.ID, At: p.Consent.At,
+		Type: reelvault.ActivityConsentGiven, Actor: p.Role.Actor(), ParticipantID: p.ID,
+		Data:     dataOf(map[string]any{"version": p.Consent.Version}),
+		ClientID: ownClientID + "consent." + strconv.FormatInt(p.Consent.At.UnixMilli(), 10),
+	}
+	if p.Consent.Answer == reelvault.ConsentRefused {
+		a.Type = reelvault.ActivityConsentRefused
+	}
+	_, err := s.Feed.AppendActivities(ctx, []reelvault.Activity{a})
+	return err
+}

@@ -1,0 +1,312 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
+	"github.com/reelvault/reelvault/storage"
+)
+
+const (
+	// feedQueue bounds what observers have told and is not written yet. They
+	// must not wait: a catalog that stalls for this long loses what follows,
+	// with a line in the log, instead of stalling media.
+	feedQueue = 4096
+
+	// feedTimeout bounds one write that no request waits for.
+	feedTimeout = 10 * time.Second
+
+	// ownClientID begins the client ids that are ours, and no client's.
+	ownClientID = "reelvault:"
+
+	// DefaultGrace is how long somebody may be without any connection before
+	// they have left: a reload takes seconds, a change of networks up to 20.
+	DefaultGrace = 20 * time.Second
+)
+
+// FeedConfig is what a Feed needs. Everything but Grace has to be there.
+type FeedConfig struct {
+	Catalog storage.Catalog
+	Grace   time.Duration // 0: DefaultGrace
+	Now     storage.Clock
+	Log     *slog.Logger
+}
+
+// Feed writes what this node sees happen in sessions into the activity log,
+// and wakes whoever follows the log. Followers read the catalog by number:
+// nothing is kept for them here, so a slow one costs nothing and misses
+// nothing.
+//
+// Whoever appends activities in this process does it through the Feed, or the
+// followers learn of it with their next heartbeat. Close ends what NewFeed
+// started. Its methods may be called from any goroutine.
+type Feed struct {
+	config FeedConfig
+	log    *slog.Logger
+
+	jobs  chan func(ctx context.Context) // to run, which alone takes them
+	done  chan struct{}                  // closed when run has returned
+	ended chan struct{}                  // closed when followers have to end
+
+	doors sync.Mutex // held while somebody comes or goes, with what the catalog says about it
+
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	bells    map[place]chan struct{}
+	present  map[person]*presence
+	captures map[string]reelvault.RecordingState // of recordings that go on
+	left     func(ctx context.Context, tenantID, sessionID string)
+}
+
+// place is a session, or a whole tenant if SessionID is empty.
+type place struct{ tenantID, sessionID string }
+
+// NewFeed starts a Feed.
+func NewFeed(c FeedConfig) *Feed {
+	c.Grace = cmp.Or(c.Grace, DefaultGrace)
+	f := &Feed{
+		config: c, log: c.Log,
+		jobs: make(chan func(context.Context), feedQueue), done: make(chan struct{}), ended: make(chan struct{}),
+		bells: map[place]chan struct{}{}, present: map[person]*presence{},
+		captures: map[string]reelvault.RecordingState{},
+		left:     func(context.Context, string, string) {},
+	}
+	go f.run()
+	return f
+}
+
+// run does one job after the other, so that what was told in an order is
+// written in it.
+func (f *Feed) run() {
+	defer close(f.done)
+	for job := range f.jobs {
+		ctx, cancel := context.WithTimeout(context.Background(), feedTimeout)
+		job(ctx)
+		cancel()
+	}
+}
+
+// Close ends all followers and returns when what was told is written. Nobody
+// has left because of it: they come back to the next start. A second Close
+// does nothing.
+func (f *Feed) Close() {
+	f.mu.Lock()
+	closed := f.closed
+	f.closed = true
+	for _, p := range f.present {
+		p.stop()
+	}
+	f.mu.Unlock()
+	if !closed {
+		close(f.jobs)
+	}
+	<-f.done
+	if !closed {
+		close(f.ended)
+	}
+}
+
+// onLeave has do called after somebody has left a session.
+func (f *Feed) onLeave(do func(ctx context.Context, tenantID, sessionID string)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.left = do
+}
+
+// tell hands over a job and never waits.
+func (f *Feed) tell(what string, job func(ctx context.Context)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return
+	}
+	select {
+	case f.jobs <- job:
+	default:
+		f.log.Error("activity lost: the catalog is too slow", "what", what)
+	}
+}
+
+// AppendActivities is storage.Activities.AppendActivities, and wakes those who
+// follow.
+func (f *Feed) AppendActivities(ctx context.Context, as []reelvault.Activity) ([]reelvault.Activity, error) {
+	kept, err := f.config.Catalog.AppendActivities(ctx, as)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range kept {
+		f.ring(a.TenantID, a.SessionID)
+	}
+	return kept, nil
+}
+
+// note appends what nobody waits for.
+func (f *Feed) note(ctx context.Context, as ...reelvault.Activity) {
+	if _, err := f.AppendActivities(ctx, as); err != nil {
+		f.log.ErrorContext(ctx, "activity lost", "session", as[0].SessionID, "type", as[0].Type, "error", err)
+	}
+}
+
+// activity begins one of a session that happens now.
+func (f *Feed) activity(tenantID, sessionID string, t reelvault.ActivityType) reelvault.Activity {
+	return reelvault.Activity{ID: newID(), TenantID: tenantID, SessionID: sessionID, At: f.config.Now().UTC(), Type: t}
+}
+
+// dataOf gives a small object as an activity keeps it.
+func dataOf(v map[string]any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // strings and numbers only
+	}
+	return string(b)
+}
+
+// changes gives a channel that is closed with the next activity of a session,
+// or of a whole tenant if sessionID is empty.
+func (f *Feed) changes(tenantID, sessionID string) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := place{tenantID, sessionID}
+	if f.bells[at] == nil {
+		f.bells[at] = make(chan struct{})
+	}
+	return f.bells[at]
+}
+
+// ring wakes those who follow a session or its tenant.
+func (f *Feed) ring(tenantID, sessionID string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, at := range []place{{tenantID, sessionID}, {tenantID, ""}} {
+		if bell := f.bells[at]; bell != nil {
+			close(bell)
+			delete(f.bells, at)
+		}
+	}
+}
+
+// Ring wakes those who follow a session, in which something was appended that
+// the Feed had no part in.
+func (f *Feed) Ring(tenantID, sessionID string) { f.ring(tenantID, sessionID) }
+
+// Recording notes what became of a recording: opened, paused, resumed, ended,
+// ready or failed. It never waits.
+func (f *Feed) Recording(r reelvault.Recording) {
+	f.mu.Lock()
+	before := f.captures[r.ID]
+	if r.State.Capturing() {
+		f.captures[r.ID] = r.State
+	} else {
+		delete(f.captures, r.ID)
+	}
+	f.mu.Unlock()
+	a := f.activity(r.TenantID, r.SessionID, "")
+	switch r.State {
+	case reelvault.RecordingRunning:
+		a.Type = reelvault.ActivityRecordingStarted
+		if before == reelvault.RecordingPaused {
+			a.Type = reelvault.ActivityRecordingResumed
+		}
+	case reelvault.RecordingPaused:
+		a.Type = reelvault.ActivityRecordingPaused
+	case reelvault.RecordingProcessing:
+		a.Type = reelvault.ActivityRecordingStopped
+	case reelvault.RecordingReady:
+		a.Type = reelvault.ActivityRecordingReady
+	case reelvault.RecordingFailed:
+		a.Type, a.Text = reelvault.ActivityRecordingFailed, r.Reason
+	default:
+		return
+	}
+	a.Data = dataOf(map[string]any{"recordingId": r.ID, "kind": r.Kind})
+	f.tell(string(a.Type), func(ctx context.Context) { f.note(ctx, a) })
+}
+
+// Publisher notes that somebody's media comes, or comes no more, by one of
+// perhaps several connections. It never waits.
+func (f *Feed) Publisher(p media.Published, up bool) {
+	at := f.config.Now().UTC()
+	f.tell("publisher", func(ctx context.Context) {
+		if up {
+			f.published(ctx, p, at)
+			return
+		}
+		f.unpublished(ctx, p, at)
+	})
+}
+
+func (f *Feed) published(ctx context.Context, p media.Published, at time.Time) {
+	who := reelvault.Participant{ID: p.ParticipantID, Role: p.Role, JoinedAt: at}
+	if err := f.come(ctx, place{p.TenantID, p.SessionID}, who, 1); err != nil {
+		f.log.WarnContext(ctx, "participant not noted", "session", p.SessionID, "participant", p.ParticipantID, "error", err)
+	}
+	f.count(p, 1)
+	started := f.activityOf(p, reelvault.ActivityPublisherStarted, at)
+	started.Data = dataOf(map[string]any{"source": sourceOf(p.Kind)})
+	as := []reelvault.Activity{started}
+	if p.Kind == reelvault.RecordingScreen {
+		as = append(as, f.activityOf(p, reelvault.ActivitySharedScreen, at))
+	}
+	f.note(ctx, as...)
+}
+
+func (f *Feed) unpublished(ctx context.Context, p media.Published, at time.Time) {
+	stopped := f.activityOf(p, reelvault.ActivityPublisherStopped, at)
+	stopped.Data = dataOf(map[string]any{"source": sourceOf(p.Kind), "remaining": f.count(p, -1)})
+	f.note(ctx, stopped)
+	f.release(personOf(p), at)
+}
+
+// activityOf begins one that a publisher did.
+func (f *Feed) activityOf(p media.Published, t reelvault.ActivityType, at time.Time) reelvault.Activity {
+	a := f.activity(p.TenantID, p.SessionID, t)
+	a.At, a.Actor, a.ParticipantID = at, p.Role.Actor(), p.ParticipantID
+	return a
+}
+
+// SessionEnded notes that a session has ended, once however often it is told,
+// and that everybody has left. It returns when that, and all that was told
+// before, is written, or with the error of ctx.
+func (f *Feed) SessionEnded(ctx context.Context, s reelvault.Session) error {
+	written := make(chan error, 1)
+	f.tell("session ended", func(ctx context.Context) { written <- f.sessionEnded(ctx, s) })
+	select {
+	case err := <-written:
+		return err
+	case <-f.done:
+		return reelvault.Errorf(reelvault.Unavailable, "the server shuts down")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (f *Feed) sessionEnded(ctx context.Context, s reelvault.Session) error {
+	f.doors.Lock()
+	defer f.doors.Unlock()
+	at := s.EndedAt
+	if at.IsZero() {
+		at = f.config.Now().UTC()
+	}
+	var as []reelvault.Activity
+	for _, p := range s.Participants {
+		f.forget(person{place{s.TenantID, s.ID}, p.ID})
+		was, err := f.config.Catalog.Leave(ctx, s.TenantID, s.ID, p.ID, at)
+		if err != nil {
+			return err
+		}
+		if was {
+			as = append(as, f.departure(place{s.TenantID, s.ID}, p.ID, p.Role, at))
+		}
+	}
+	ended := f.activity(s.TenantID, s.ID, reelvault.ActivitySessionEnded)
+	ended.At, ended.ClientID = at, ownClientID+string(reelvault.ActivitySessionEnded)
+	ended.Data = dataOf(map[string]any{"reason": s.TerminationReason})
+	_, err := f.AppendActivities(ctx, append(as, ended))
+	return err
+}
