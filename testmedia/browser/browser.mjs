@@ -154,6 +154,8 @@ function common(page) {
   return {
     faults, // what the page said went wrong
     go: (url) => page.goto(url),
+    reload: () => page.reload(),
+    type: (text) => told('type', page, () => page.keyboard.type(text)),
     evaluate: (fn, arg) => page.evaluate(fn, arg),
     click: (selector) => told(`click on ${selector}`, page, () => page.locator(selector).click()),
     fill: (selector, text) => told(`fill ${selector}`, page, () => page.locator(selector).fill(text)),

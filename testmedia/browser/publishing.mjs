@@ -1,6 +1,7 @@
 // From the sign-in link to an ended session with recordings.
 
 import { accessible, assert } from './checks.mjs';
+import { saying } from './transcript.mjs';
 
 // How long the recording is before the session is ended, in s.
 const enough = 12;
@@ -10,6 +11,7 @@ export const publishing = [
   ['an empty install explains the ways in', welcome],
   ['a new session opens in the panel', create],
   ['the keys lead from session to session', neighbours],
+  saying.before,
   ['the publish page says why there is no camera', noCamera],
   ['the publish page shows a preview', preview],
   ['camera and microphone are published', publish],
@@ -17,9 +19,11 @@ export const publishing = [
   ['the sender learns what the network can carry', estimates],
   ['the recording appears while it runs', appears],
   ['an administrator watches live', watch],
+  saying.during,
   ['a pause keeps its reason', pause],
   ['a broken connection is restarted', restart],
   ['a screen is shared', screen],
+  saying.beside,
   ['the end of the session finishes its recordings', end],
 ];
 
@@ -75,7 +79,7 @@ async function create(world) {
   await accessible(page, 'the dialog for a new session');
   await shot(page, 'new-session');
   await page.press('Escape');
-  await page.wait('no dialog', () => !document.querySelector('dialog'));
+  await page.wait('no dialog', () => !document.querySelector('dialog[open]'));
   await named(page, 'Mortgage advice');
   world.session = await page.evaluate(() => /^\/sessions\/([^/]+)$/.exec(location.pathname)?.[1]);
   assert(world.session, 'the address does not name the session');
@@ -87,8 +91,8 @@ async function create(world) {
 async function named(page, name) {
   await page.click('.bar [data-action=new]');
   await page.wait('the dialog', () => document.querySelector('dialog[open] input'));
-  await page.fill('dialog input', name);
-  await page.click('[data-action=confirm]');
+  await page.fill('dialog[open] input', name);
+  await page.click('dialog[open] [data-action=confirm]');
   await opened(page, name);
 }
 
@@ -215,8 +219,8 @@ async function watch({ page, shot }) {
 async function pause({ page, shot }) {
   await page.click('[data-action=pause]');
   await page.wait('the dialog', () => document.querySelector('dialog[open] input'));
-  await page.fill('dialog input', 'card number read aloud');
-  await page.click('[data-action=confirm]');
+  await page.fill('dialog[open] input', 'card number read aloud');
+  await page.click('dialog[open] [data-action=confirm]');
   await page.wait('the pause', () => document.querySelector('[data-kind=av][data-state=paused]'));
   await accessible(page, 'a paused recording');
   await shot(page, 'paused');
@@ -270,7 +274,7 @@ async function end({ browser, page, studio, other, shot }) {
   await studio.wait('the goodbye', () => document.querySelector('[data-source=camera]').dataset.state === 'idle');
   await page.click('[data-action=end]');
   await page.wait('the dialog', () => document.querySelector('dialog[open]'));
-  await page.click('[data-action=confirm]');
+  await page.click('dialog[open] [data-action=confirm]');
   await page.wait(
     'recordings that are ready',
     (n) => {

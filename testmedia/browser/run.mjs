@@ -15,6 +15,7 @@ import { launch } from './browser.mjs';
 import { playing } from './playing.mjs';
 import { publishing } from './publishing.mjs';
 import { settling } from './settling.mjs';
+import { transcript } from './transcript.mjs';
 
 const need = (name) => {
   if (!process.env[name]) throw new Error(`${name} is not set`);
@@ -35,7 +36,7 @@ let failed = 0;
 try {
   world.page = await world.browser.page();
   await world.page.size(1440, 900);
-  for (const [name, test] of [...publishing, ...playing, ...settling]) {
+  for (const [name, test] of [...publishing, ...playing, ...transcript, ...settling]) {
     const start = performance.now();
     try {
       await test(world);

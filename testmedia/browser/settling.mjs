@@ -15,7 +15,7 @@ async function remove({ page, shot }) {
   await page.wait('the dialog', () => document.querySelector('dialog[open]'));
   await accessible(page, 'the confirmation of a deletion');
   await shot(page, 'delete');
-  await page.click('[data-action=confirm]');
+  await page.click('dialog[open] [data-action=confirm]');
   await page.wait('one recording less', (n) => document.querySelectorAll('[data-recording]').length === n - 1, before);
 }
 

@@ -62,6 +62,16 @@ func TestInsecure(t *testing.T) {
 	}
 }
 
+// A telephone call is one file, and each of its sides can be heard alone.
+func TestBrowserCalls(t *testing.T) {
+	n := start(t)
+	for _, browser := range []string{"chromium", "firefox"} {
+		t.Run(browser, func(t *testing.T) {
+			runScript(t, []string{"BROWSER=" + browser}, "calls.mjs", anotherLink(t, n))
+		})
+	}
+}
+
 // signInLink waits for the link: what a process prints takes its own way, and
 // may come later than its first answer.
 func signInLink(t *testing.T, n *node.Node) string {

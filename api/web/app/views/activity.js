@@ -72,7 +72,7 @@ function event(a, who) {
     version,
     kind: label('kind', kind),
     source: label('source', source),
-    reason: label('termination', reason),
   });
-  return html`<p class="happened">${words}${a.text ? html`<span dir="auto">: ${a.text}</span>` : nothing}</p>`;
+  const more = a.text || label('termination', reason);
+  return html`<p class="happened">${words}${more ? html`<span dir="auto">: ${more}</span>` : nothing}</p>`;
 }

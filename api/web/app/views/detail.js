@@ -78,6 +78,7 @@ class Detail extends Element {
     this.data = undefined;
     this.recordings = undefined;
     this.activities = undefined;
+    this.at = undefined;
     this.problem = null;
     this.round = 0;
     const id = this.session;
@@ -105,6 +106,13 @@ class Detail extends Element {
       },
       state: (state) => (this.connection = state),
     });
+  }
+
+  // moved passes on the moment that is played. It changes ten times a second, so
+  // nothing is drawn anew for it.
+  moved(at) {
+    this.at = at;
+    this.querySelector('rv-transcript')?.moved(at);
   }
 
   playAt(event) {
@@ -241,7 +249,7 @@ class Detail extends Element {
             : html`
                 <div
                   class="theatre show-${tab}"
-                  @rv-at=${(e) => this.querySelector('rv-transcript')?.moved(e.detail)}
+                  @rv-at=${(e) => this.moved(e.detail)}
                   @rv-play-at=${this.playAt}
                 >
                   ${this.player()} ${tab === 'transcript' ? this.transcript() : this.list()}
@@ -267,6 +275,7 @@ class Detail extends Element {
       .names=${this.names}
       .files=${this.files}
       .material=${this.material}
+      .at=${this.at}
       .live=${this.data.live}
       .connection=${this.connection}
     ></rv-transcript>`;

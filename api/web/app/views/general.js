@@ -4,6 +4,11 @@ import { label, t } from '../lib/text.js';
 import { copyable } from './copy.js';
 import { whipWays } from './welcome.js';
 
+// consent says what a guest answered, and to which text.
+function consent({ consent: c }) {
+  return c ? t('general.consentText', { answer: label('consent', c.answer), version: c.version }) : nothing;
+}
+
 // general shows what is known of a session, and how to publish into it while
 // it is live.
 export function general(s) {
@@ -28,25 +33,29 @@ export function general(s) {
       s.participants.length === 0
         ? html`<p class="muted">${t('general.nobody')}</p>`
         : html`
-            <table class="small">
+            <div class="table-frame" tabindex="0" role="group" aria-label=${t('general.participants')}><table class="small">
               <thead>
                 <tr>
                   <th scope="col">${t('general.participant')}</th>
                   <th scope="col">${t('general.role')}</th>
                   <th scope="col">${t('general.joined')}</th>
+                  <th scope="col">${t('general.left')}</th>
+                  <th scope="col">${t('general.consent')}</th>
                 </tr>
               </thead>
               <tbody>
                 ${s.participants.map(
                   (p) =>
                     html`<tr>
-                      <td>${p.id}</td>
+                      <td title=${p.id}>${p.name || p.id} ${p.address ? html`<span class="muted">${p.address}</span>` : nothing}</td>
                       <td>${label('role', p.role)}</td>
                       <td>${when(p.joinedAt)}</td>
+                      <td>${p.leftAt ? when(p.leftAt) : nothing}</td>
+                      <td title=${p.consent ? when(p.consent.at) : nothing}>${consent(p)}</td>
                     </tr>`,
                 )}
               </tbody>
-            </table>
+            </table></div>
           `
     }
     ${

@@ -33,6 +33,12 @@ class Transcript extends Element {
     this.following = true;
     this.at = undefined; // what is played, in ms since 1970
     this.now = undefined; // the list item that is marked
+    this.room = new ResizeObserver(() => this.following && this.show(this.now));
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.room.disconnect();
   }
 
   get frame() {
@@ -47,6 +53,7 @@ class Transcript extends Element {
 
   updated(changed) {
     if (!this.frame) return;
+    this.room.observe(this.frame);
     if (changed.has('activities') && this.live && this.at === undefined && this.atEnd) {
       this.frame.scrollTop = this.frame.scrollHeight;
     }
@@ -154,9 +161,9 @@ class Transcript extends Element {
     const { start, total, files } = this.material;
     const s = (ms - start) / 1000;
     const recorded = nextIn(files, s) === s;
-    const time = s >= 0 && s <= total ? clock(s * 1000) : wallClock(ms);
+    const time = s >= 0 && (s <= total || this.live) ? clock(s * 1000) : wallClock(ms);
     return html`
-      <li class="moment ${markOf(a)} ${recorded ? '' : 'unrecorded'}" data-seq=${a.seq} @click=${(e) => this.go(e, a)}>
+      <li class="moment ${markOf(a)} ${recorded ? '' : 'unrecorded'}" data-seq=${a.seq} data-at=${ms} @click=${(e) => this.go(e, a)}>
         <button
           class="when"
           tabindex=${i === 0 ? '0' : '-1'}
