@@ -36,6 +36,9 @@ type Timers struct {
 	// section 13.3.1.4).
 	T1, T2 time.Duration
 
+	// Bye is how long a BYE of ours is repeated.
+	Bye time.Duration
+
 	// Linger is how long packets are still taken after a BYE, which may
 	// overtake them.
 	Linger time.Duration
@@ -58,7 +61,7 @@ type Timers struct {
 // DefaultTimers gives what a server in service waits.
 func DefaultTimers() Timers {
 	return Timers{
-		T1: 500 * time.Millisecond, T2: 4 * time.Second, Linger: 200 * time.Millisecond,
+		T1: 500 * time.Millisecond, T2: 4 * time.Second, Bye: 4 * time.Second, Linger: 200 * time.Millisecond,
 		Silence: 60 * time.Second, Left: 10 * time.Second, Held: 2 * time.Hour, Check: time.Second,
 	}
 }

@@ -41,7 +41,4 @@ const (
 
 	// beginTime bounds how long an INVITE may wait for catalog and recorder.
 	beginTime = 5 * time.Second
-
-	// byeTime bounds how long a BYE of ours is repeated.
-	byeTime = 4 * time.Second
 )

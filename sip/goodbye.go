@@ -14,7 +14,7 @@ import (
 // sayBye ends the dialog from this side. A client that does not answer has
 // gone anyway.
 func (c *call) sayBye() {
-	ctx, cancel := context.WithTimeout(c.bye, byeTime)
+	ctx, cancel := context.WithTimeout(c.bye, c.server.config.Timers.Bye)
 	defer cancel()
 	err := c.request(ctx, c.peer)
 	if fallback, ok := c.contact(); err != nil && ok && fallback != c.peer {
