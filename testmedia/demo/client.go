@@ -105,15 +105,14 @@ func (c client) sessions(ctx context.Context, live bool) ([]session, error) {
 
 // newSession makes a session, which whoever calls it ends: it is not left half
 // done when ctx ends.
-func (c client) newSession(ctx context.Context, name string) (string, error) {
+func (c client) newSession(ctx context.Context, name string, channel reelvault.Channel, source reelvault.SessionSource) (session, error) {
 	ctx, cancel := goodbye(ctx)
 	defer cancel()
 	var s session
-	err := c.call(ctx, http.MethodPost, "/api/v1/sessions", map[string]string{
-		"name": name, "externalId": prefix + uuid.NewString(),
-		"channel": string(reelvault.ChannelAV), "source": string(reelvault.SourceInvitation),
+	err := c.call(ctx, http.MethodPost, "/api/v1/sessions", map[string]any{
+		"name": name, "externalId": prefix + uuid.NewString(), "channel": channel, "source": source,
 	}, &s)
-	return s.ID, err
+	return s, err
 }
 
 // end ends a session, also one that somebody else has ended.

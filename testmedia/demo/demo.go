@@ -33,6 +33,7 @@ const (
 type Node struct {
 	URL   string // of the API, such as http://127.0.0.1:8080
 	Token string // of a tenant of its own: sessions:read, sessions:write, ingest
+	SIP   string // host:port, UDP
 	Log   *slog.Logger
 }
 
@@ -44,7 +45,7 @@ func Play(ctx context.Context, n Node) error {
 	if err != nil {
 		return fmt.Errorf("read the demo's media: %w", err)
 	}
-	p := &player{client: client{base: n.URL, secret: n.Token}, log: n.Log, media: media}
+	p := &player{client: client{base: n.URL, secret: n.Token}, sip: n.SIP, log: n.Log, media: media}
 	left, err := p.tidy(ctx)
 	if ctx.Err() != nil {
 		return nil // it was asked to end so soon
@@ -54,9 +55,13 @@ func Play(ctx context.Context, n Node) error {
 	}
 	var all sync.WaitGroup
 	defer all.Wait()
-	all.Go(func() { p.forEver(ctx, "video", p.liveVideo) })
+	all.Go(func() { p.repeat(ctx, "video session", p.liveVideo) })
+	all.Go(func() { p.repeat(ctx, "call", p.liveCall) })
 	if !left.video {
-		all.Go(func() { p.once(ctx, "short video", p.shortVideo) })
+		all.Go(func() { p.once(ctx, "short video session", p.shortVideo) })
+	}
+	if !left.call {
+		all.Go(func() { p.once(ctx, "short call", p.shortCall) })
 	}
 	return nil
 }
@@ -64,6 +69,7 @@ func Play(ctx context.Context, n Node) error {
 // player plays on one node.
 type player struct {
 	client client
+	sip    string
 	log    *slog.Logger
 	media  clips
 }
@@ -101,8 +107,8 @@ func (p *player) once(ctx context.Context, what string, scene func(context.Conte
 	}
 }
 
-// forEver plays a scene whenever it is over.
-func (p *player) forEver(ctx context.Context, what string, scene func(context.Context) error) {
+// repeat plays a scene whenever it is over.
+func (p *player) repeat(ctx context.Context, what string, scene func(context.Context) error) {
 	for {
 		p.once(ctx, what, scene)
 		if !sleep(ctx, again) {

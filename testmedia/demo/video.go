@@ -73,16 +73,16 @@ func (p *player) shortVideo(ctx context.Context) error {
 // video has guest and operator talk in a session of their own until ctx ends,
 // with whatever else goes on.
 func (p *player) video(ctx context.Context, name string, more ...func(context.Context, stage) error) (err error) {
-	id, err := p.client.newSession(ctx, name)
+	s, err := p.client.newSession(ctx, name, reelvault.ChannelAV, reelvault.SourceInvitation)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		ending, cancel := goodbye(ctx)
 		defer cancel()
-		err = errors.Join(err, p.client.end(ending, id))
+		err = errors.Join(err, p.client.end(ending, s.ID))
 	}()
-	on, err := p.gather(ctx, id)
+	on, err := p.gather(ctx, s.ID)
 	if ctx.Err() != nil {
 		return nil
 	}
