@@ -94,6 +94,16 @@ export const texts = {
   'end.text': 'Everybody is disconnected, and its recordings are finished at once.',
   'end.confirm': 'End session',
 
+  invite: 'Invite',
+  'invite.title': 'Invite to the call',
+  'invite.text': 'A link leads one person into this session, from any browser, until it expires or is withdrawn.',
+  'invite.name': 'Name that the others read (may be left empty)',
+  'invite.make': 'Make a link',
+  'invite.until': 'until {when}',
+  'invite.link': 'Link of {who}. It is shown only now.',
+  'invite.withdraw': 'Withdraw',
+  'invite.withdrawOf': 'Withdraw the invitation of {who}',
+
   'general.id': 'Session id',
   'general.externalId': 'External id',
   'general.name': 'Name',
@@ -309,8 +319,8 @@ export const texts = {
   'call.recording.off': 'Not recorded',
   'call.recording.refused': 'Not recorded: not everybody agreed',
   'call.recording.waiting': 'Not recorded until everybody has agreed',
-  'call.recording.stopped': 'Recording stopped',
-  'call.recording.disabled': 'Recording is switched off',
+  'call.recording.stopped': 'Not recorded: the recording was stopped',
+  'call.recording.failed': 'Not recorded: the recording failed',
   'call.camera.NotAllowedError':
     'The browser was not allowed to use the camera. Allow it in the address bar and choose it again, or join without.',
   'call.camera.NotFoundError': 'No camera was found. Connect one and choose it, or join without.',

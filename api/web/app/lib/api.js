@@ -73,6 +73,9 @@ export const api = {
   session: (id, signal) => call('GET', of(id), { signal }),
   createSession: (name) => call('POST', '/sessions', { body: { channel: 'AV', name } }),
   endSession: (id) => call('POST', `${of(id)}/end`),
+  invitations: (id) => call('GET', `${of(id)}/invitations`),
+  invite: (id, wish) => call('POST', `${of(id)}/invitations`, { body: wish }),
+  withdraw: (id, invitation) => call('DELETE', `${of(id)}/invitations/${encodeURIComponent(invitation)}`),
   watchTicket: (id) => call('POST', `${of(id)}/tickets`, { body: { purpose: 'watch', lifeSeconds } }),
   publishTicket: (id, { participant, role }) =>
     call('POST', `${of(id)}/tickets`, { body: { purpose: 'publish', participant, role, lifeSeconds } }),

@@ -5,9 +5,6 @@ import { Shelf } from './call-files.js';
 import { captureScreen, stopStream } from './capture.js';
 import { events } from './events.js';
 
-// What is heard of a call in the end: there is no more to listen to.
-const ended = 'SessionEnded';
-
 // Room is one participant's side of a call that goes on: what is sent and
 // received, who is there, what was said. Each change calls onChange; onOver is
 // called when the session ended.
@@ -20,11 +17,11 @@ export class Room {
     const { authorize, view } = call;
     this.me = view.me;
     this.view = view;
-    this.online = true;
+    this.online = true; // whether events come
+    this.listened = false;
     this.people = new Map();
     this.log = []; // activities in the order of the session's clock
     this.known = new Set(); // their ids
-    this.recording = view.recording;
     this.screen = null; // the stream that this side shares
     this.peers = new Peers({ urlOf: (p) => call.whep(p), authorize, onChange });
     this.camera = new Publication({ url: call.whip('camera'), authorize, onChange });
@@ -34,12 +31,14 @@ export class Room {
     this.saw(view);
   }
 
-  // start listens, before anything is loaded, so that nothing falls between.
+  // start listens to all that happened so far and to what comes. What is no
+  // newer than the view needs no reaction: the view knows it.
   start() {
     this.stream = events({
       url: this.call.events(),
+      since: 0,
       headers: async (refused) => ({ Authorization: `Bearer ${await this.call.authorize(refused)}` }),
-      heard: (event) => this.#heard(event),
+      heard: ({ data }) => this.#heard(data),
       state: (state) => this.#listening(state),
     });
   }
@@ -53,12 +52,16 @@ export class Room {
     this.shelf.stop();
   }
 
-  // saw takes over what a join said.
+  // saw takes over what a join said. Connections go by the newest ticket: the
+  // one that they were opened with expires.
   saw(view) {
     this.view = view;
-    this.recording = view.recording;
+    for (const { connection } of [this.camera, this.share, ...this.peers.all]) {
+      if (connection) connection.ticket = this.call.ticket;
+    }
     this.people = new Map(view.people.map((p) => [p.id, p]));
     this.peers.set(view.publishers.filter((p) => p.participant !== this.me.id));
+    for (const activity of this.log) if (activity.seq > view.lastEvent) this.#happened(activity);
     this.onChange();
   }
 
@@ -70,6 +73,19 @@ export class Room {
   nameOf(id) {
     const p = id === this.me.id ? this.me : this.people.get(id);
     return p?.name || '';
+  }
+
+  // recording says whether the session is recorded now: state is recording,
+  // paused or off, and why the end of a key of texts, or nothing.
+  get recording() {
+    const now = this.view.recording;
+    if (now === 'recording' || now === 'paused') return { state: now, why: '' };
+    if (now === 'withheld') {
+      const refused = this.log.some((a) => a.type === 'consent.refused');
+      return { state: 'off', why: refused ? 'refused' : 'waiting' };
+    }
+    const last = this.log.findLast((a) => /^recording\.(started|stopped|failed)$/.test(a.type));
+    return { state: 'off', why: { 'recording.stopped': 'stopped', 'recording.failed': 'failed' }[last?.type] ?? '' };
   }
 
   async shareScreen() {
@@ -91,38 +107,23 @@ export class Room {
     this.onChange();
   }
 
-  async #listening(state) {
+  // #listening asks for the view again when events are back: a server that was
+  // started anew may have told nobody who has gone.
+  #listening(state) {
     if (state === 'refused') return; // the next ticket says why
+    const again = state === 'connected' && this.listened;
+    this.listened ||= state === 'connected';
     this.online = state === 'connected';
     this.onChange();
-    if (!this.online) return;
-    await this.call.join().catch(() => {});
-    await this.#catchUp();
+    if (!again) return;
+    this.call.join().catch(() => {});
     this.outbox.hurry();
   }
 
-  // #catchUp loads what happened so far, once: from then on events go on where
-  // they broke.
-  async #catchUp() {
-    if (this.caughtUp) return;
-    try {
-      for await (const activity of this.call.activities()) this.#add(activity);
-      this.caughtUp = true;
-      this.onChange();
-    } catch {
-      // the stream will break as well, and come back
-    }
-  }
-
-  #heard({ type, data }) {
-    let activity;
-    try {
-      activity = this.call.activityOf(JSON.parse(data));
-    } catch {
-      return; // of a newer server
-    }
-    if (activity.sessionId !== this.view.session.id || !this.#add(activity)) return;
-    this.#happened(type, activity);
+  #heard(text) {
+    const activity = this.call.activityOf(JSON.parse(text));
+    if (!this.#add(activity)) return;
+    if (activity.seq > this.view.lastEvent) this.#happened(activity);
     this.onChange();
   }
 
@@ -136,7 +137,7 @@ export class Room {
     return true;
   }
 
-  #happened(type, { participant, source, remaining }) {
+  #happened({ type, participant, role, name, source, remaining }) {
     switch (type) {
       case 'publisher.started':
         if (participant !== this.me.id) this.peers.add({ participant, source });
@@ -144,12 +145,17 @@ export class Room {
       case 'publisher.stopped':
         if (!remaining) this.peers.remove({ participant, source });
         break;
-      case ended:
+      case 'Joined':
+        this.people.set(participant, { id: participant, role, name, here: true });
+        break;
+      case 'Left':
+        this.people.set(participant, { ...this.people.get(participant), here: false });
+        break;
+      case 'SessionEnded':
         this.onOver();
         break;
       default:
-        // Who is there and what is recorded: the server knows best.
-        if (/^(Joined|Left|recording\.|consent\.)/.test(type)) this.call.join().catch(() => {});
+        if (/^(recording|consent)\./.test(type)) this.call.join().catch(() => {});
     }
   }
 }

@@ -81,26 +81,12 @@ export class Call {
     return this.request('POST', `${this.#path}/activities`, { body: { type: 'ChatMessage', text, clientId } });
   }
 
-  // activities gives everything that happened so far.
-  async *activities() {
-    let cursor = '';
-    do {
-      const { items, next } = await this.request('GET', `${this.#path}/activities`, { query: { cursor } });
-      yield* items.map((a) => this.activityOf(a));
-      cursor = next;
-    } while (cursor);
-  }
-
+  // activityOf gives an activity with what its data says of people, publishers
+  // and files.
   activityOf(a) {
-    const data = a.data ?? {};
-    return {
-      ...a,
-      participant: a.participantId ?? '',
-      role: a.actor === 'User' ? 'operator' : 'guest',
-      source: data.source,
-      remaining: data.remaining ?? 0,
-      file: { id: a.fileId, name: a.text, size: data.size ?? data.bytes },
-    };
+    const { name = '', source = '', remaining = 0, bytes = 0 } = a.data ?? {};
+    const role = a.actor === 'User' ? 'operator' : 'guest';
+    return { ...a, role, name, source, remaining, file: { id: a.fileId, name, bytes } };
   }
 
   end() {
@@ -147,23 +133,25 @@ export class Call {
 
 // viewOf gives of a join what the page needs of it:
 //
-//   session     {id, name, externalId, live}
+//   session     {id, name, status}
 //   me          {id, role, name}
 //   people      everybody who has been there: {id, role, name, here}
 //   publishers  {participant, source}
-//   consent     {asked, text, version, language}: asked while an answer is owed
-//   recording   {state: recording, paused or off, why: the end of a key of texts, or ""}
-//   limits      {fileBytes, messageLength}
+//   consent     {asked, answer, text, version, language}: asked while an answer is owed
+//   recording   recording, paused, withheld or off
+//   limits      {fileBytes, messageBytes}
+//   lastEvent   the number of the newest activity that the view knows of
 function viewOf(v) {
-  const { session } = v;
+  const { session, participant, role, name = '', consent, recording, limits, lastEvent } = v;
   return {
     session,
-    me: { id: v.participant.id, role: v.participant.role, name: v.participant.name },
-    people: session.participants.map((p) => ({ ...p, here: !p.leftAt })),
+    me: { id: participant, role, name },
+    people: session.participants.map((p) => ({ ...p, here: p.present })),
     publishers: session.publishers,
-    consent: { ...v.consent, asked: v.consent.required && v.participant.role === 'guest' && !v.consent.answer },
-    recording: { state: v.recording.state, why: v.recording.reason ?? '' },
-    limits: { fileBytes: v.limits.maxFileBytes, messageLength: v.limits.maxMessageLength },
+    consent: { ...consent, asked: consent.required && consent.answer === 'none' },
+    recording,
+    limits,
+    lastEvent,
   };
 }
 

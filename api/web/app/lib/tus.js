@@ -174,7 +174,7 @@ export class Upload {
 // an old ticket.
 function final(err, refused) {
   if (err.status === 401) return refused;
-  return err.status >= 400 && err.status < 500 && ![409, 423, 429].includes(err.status);
+  return err.status >= 400 && err.status < 500 && ![408, 409, 423, 429].includes(err.status);
 }
 
 // base64 writes text as Upload-Metadata wants it.

@@ -129,7 +129,7 @@ class Lobby extends Element {
   notice() {
     const { consent } = this.view;
     if (!consent.asked) {
-      return this.view.recording.why === ''
+      return this.view.recording !== 'withheld'
         ? html`<p class="muted call-recorded">${icons.live} <span>${t('call.recorded')}</span></p>`
         : nothing;
     }

@@ -1,12 +1,18 @@
 import { html, nothing } from 'lit';
 import { repeat } from 'lit-html/directives/repeat.js';
 import { Element } from '../lib/element.js';
-import { bytes, when } from '../lib/format.js';
+import { bytes } from '../lib/format.js';
 import { icons } from '../lib/icons.js';
 import { label, t } from '../lib/text.js';
 import { attempt } from './notice.js';
 
 const tabs = ['chat', 'files', 'people'];
+
+// What the chat shows besides messages and files.
+const happened = new Set(['Joined', 'Left', 'SharedScreen', 'FileUploadFailed']);
+
+const hours = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+const clockOf = (iso) => hours.format(new Date(iso));
 
 // Panel shows what is said, the files and who is there, beside the pictures.
 class Panel extends Element {
@@ -109,7 +115,8 @@ class Panel extends Element {
         <textarea
           id="call-message"
           rows="2"
-          maxlength=${room.view.limits.messageLength}
+          maxlength=${room.view.limits.messageBytes}
+          dir="auto"
           placeholder=${t('call.message')}
           aria-describedby="call-message-keys"
           @keydown=${this.typed}
@@ -141,22 +148,19 @@ class Panel extends Element {
   entry(a) {
     const mine = a.participant === this.room.me.id;
     const who = mine ? t('call.you') : this.room.nameOf(a.participant) || label('role', a.role);
-    if (a.type === 'ChatMessage') return this.bubble({ mine, who, at: when(a.at), body: a.text, id: a.id });
+    if (a.type === 'ChatMessage') return this.bubble({ mine, who, at: clockOf(a.at), body: a.text, id: a.id });
     if (a.type === 'SharedFile') {
-      return this.bubble({ mine, who, at: when(a.at), body: this.fileLink(a), id: a.id });
+      return this.bubble({ mine, who, at: clockOf(a.at), body: this.fileLink(a), id: a.id });
     }
-    const text =
-      mine && label('call.event.mine', a.type) !== a.type
-        ? label('call.event.mine', a.type)
-        : label('call.event', a.type);
-    if (text === a.type) return nothing;
-    return html`<p class="call-event" data-type=${a.type}>${t('call.event', { who, what: text })} · ${when(a.at)}</p>`;
+    return happened.has(a.type)
+      ? html`<p class="call-event" data-type=${a.type}>${label('activity', a.type, { who })} · ${clockOf(a.at)}</p>`
+      : nothing;
   }
 
   bubble({ mine, who, at, body, id, more = nothing, state = '' }) {
     return html`<div class="call-said ${mine ? 'mine' : ''} ${state}" data-said=${id}>
       <p class="call-by"><b>${who}</b> ${at}</p>
-      <div class="call-text">${body}</div>
+      <div class="call-text" dir="auto">${body}</div>
       ${more}
     </div>`;
   }
@@ -181,7 +185,7 @@ class Panel extends Element {
 
   fileLink(a) {
     return html`<button class="call-file" data-file=${a.file.id} @click=${() => this.download(a)}>
-      ${icons.file}<span>${a.file.name}</span><small>${bytes(a.file.size)}</small>
+      ${icons.file}<span>${a.file.name}</span><small>${bytes(a.file.bytes)}</small>
       <span class="visually-hidden">${t('player.download')}</span>${icons.download}
     </button>`;
   }
@@ -224,7 +228,7 @@ class Panel extends Element {
                 ${this.fileLink(a)}
                 <span class="muted"
                   >${a.participant === this.room.me.id ? t('call.you') : this.room.nameOf(a.participant)} ·
-                  ${when(a.at)}</span
+                  ${clockOf(a.at)}</span
                 >
               </li>`,
           )}

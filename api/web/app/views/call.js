@@ -78,7 +78,6 @@ class CallPage extends Element {
   seen(view) {
     this.view = view;
     document.title = `${titleOf(view.session)} - Reelvault`;
-    if (!view.session.live) this.over('ended');
   }
 
   enter() {

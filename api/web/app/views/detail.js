@@ -10,6 +10,7 @@ import { go, href } from '../lib/router.js';
 import { label, t } from '../lib/text.js';
 import { general } from './general.js';
 import { whoOf } from './activity.js';
+import './invite.js';
 import { attempt, notice } from './notice.js';
 import './player.js';
 import { ask } from './prompt.js';
@@ -53,16 +54,23 @@ class Detail extends Element {
   willUpdate(changed) {
     if (changed.has('session')) this.follow();
     if (!this.data) return;
-    if (changed.has('data')) this.names = new Map(this.data.participants.map((p) => [p.id, p.name || p.id]));
-    if (changed.has('data') || changed.has('recordings')) {
-      this.material = material(this.recordings, (id) => this.names.get(id) ?? id);
-      const shared = this.recordings.filter((r) => r.kind === 'file' && r.state !== 'deleted');
-      this.files = new Map(shared.flatMap((r) => r.files.map((f) => [f.id, f])));
-    }
+    if (changed.has('data') || changed.has('recordings')) this.digest();
     if (changed.has('data') || changed.has('activities')) {
       const shares = (this.activities ?? []).filter((a) => a.fileId);
       this.sharers = new Map(shares.map((a) => [a.fileId, whoOf(a, this.names)]));
     }
+  }
+
+  // digest makes of the answers what the parts of the panel show, unless they
+  // are the same as before: a long transcript is not drawn anew for nothing.
+  digest() {
+    const answers = JSON.stringify([this.data.participants, this.recordings]);
+    if (answers === this.answers) return;
+    this.answers = answers;
+    this.names = new Map(this.data.participants.map((p) => [p.id, p.name || p.id]));
+    this.material = material(this.recordings, (id) => this.names.get(id) ?? id);
+    const shared = this.recordings.filter((r) => r.kind === 'file' && r.state !== 'deleted');
+    this.files = new Map(shared.flatMap((r) => r.files.map((f) => [f.id, f])));
   }
 
   updated(changed) {
@@ -79,6 +87,7 @@ class Detail extends Element {
     this.recordings = undefined;
     this.activities = undefined;
     this.at = undefined;
+    this.answers = '';
     this.problem = null;
     this.round = 0;
     const id = this.session;
@@ -215,6 +224,7 @@ class Detail extends Element {
                 <a class="button" href=${href({ page: 'publish', session: s.id })} target="_blank" rel="noopener"
                   >${icons.camera} ${t('detail.publish')}</a
                 >
+                <rv-invite .session=${s.id}></rv-invite>
                 <button data-action="end" @click=${this.end}>${icons.stop} ${t('end')}</button>
               </div>`
             : nothing
