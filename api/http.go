@@ -30,8 +30,8 @@ func addressOf(ctx context.Context) string {
 	return a
 }
 
-// maxRequest bounds what any handler can read of a body; operations have
-// their own, lower limits.
+// maxRequest bounds what any handler can read of a body but that of a file;
+// operations have their own, lower limits.
 const maxRequest = 1 << 20
 
 // outermost does what every request needs, whoever answers it.
@@ -43,6 +43,7 @@ func (s *Server) outermost(next http.Handler) http.Handler {
 		}
 		address := clientAddress(r, s.TrustedProxies)
 		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+		ctx = withWholeBody(ctx, r.Body)
 		r = r.WithContext(context.WithValue(ctx, addressKey{}, address))
 		s.securityHeaders(w.Header())
 		w.Header().Set("Request-Id", id)

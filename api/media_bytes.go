@@ -59,6 +59,36 @@ var containerTypes = map[reelvault.Container]string{
 	reelvault.WebM:     "video/webm",
 	reelvault.Matroska: "video/x-matroska",
 	reelvault.WAV:      "audio/wav",
+	reelvault.Plain:    plainType,
+}
+
+// plainType is what no browser does anything with but keep it.
+const plainType = "application/octet-stream"
+
+// harmlessTypes are the media types of shared files that are told: none of
+// them is a page or a program, in any browser.
+var harmlessTypes = map[string]bool{
+	"application/pdf": true, "application/zip": true, "application/gzip": true, "application/x-7z-compressed": true,
+	"application/msword": true, "application/vnd.ms-excel": true, "application/vnd.ms-powerpoint": true,
+	"application/vnd.openxmlformats-officedocument.wordprocessingml.document":   true,
+	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":         true,
+	"application/vnd.openxmlformats-officedocument.presentationml.presentation": true,
+	"application/vnd.oasis.opendocument.text":                                   true,
+	"application/vnd.oasis.opendocument.spreadsheet":                            true,
+	"application/vnd.oasis.opendocument.presentation":                           true,
+	"image/png": true, "image/jpeg": true, "image/gif": true, "image/webp": true, "image/bmp": true, "image/tiff": true,
+	"image/heic": true, "image/avif": true,
+	"audio/mpeg": true, "audio/wave": true, "audio/mp4": true, "audio/aac": true, "audio/flac": true, "audio/aiff": true,
+	"video/mp4": true, "video/webm": true, "video/avi": true, "video/quicktime": true, "video/x-matroska": true,
+	"application/ogg": true, "text/csv": true, "text/plain": true,
+}
+
+// typeOf gives the media type that a file is served as.
+func typeOf(f reelvault.File) string {
+	if f.Container == reelvault.Plain && harmlessTypes[f.Type] {
+		return f.Type
+	}
+	return containerTypes[f.Container]
 }
 
 // mediaName is the last part of a file's URL: players want the extension.
@@ -105,11 +135,15 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, c *caller, i
 		}
 	}
 	h := w.Header()
-	h.Set("Content-Type", containerTypes[f.Container])
+	h.Set("Content-Type", typeOf(f))
 	h.Set("ETag", fmt.Sprintf("%q", fmt.Sprintf("%s-%d", f.ID, size)))
 	h.Set("Cache-Control", "private, no-transform")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	if c.credential.Purpose == reelvault.PurposeDownload {
+	switch {
+	case f.Container == reelvault.Plain: // somebody's file: never shown as a page of ours
+		h.Set("Content-Disposition", sharedDisposition(f.Name))
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	case c.credential.Purpose == reelvault.PurposeDownload:
 		h.Set("Content-Disposition", s.attachment(r.Context(), rec, f))
 	}
 	s.prolongMedia(r.Context(), c)

@@ -118,6 +118,9 @@ func (s *Server) control(ctx context.Context, c *caller, id string, e reelvault.
 	if err = allows(rec, e); err != nil {
 		return nil, err
 	}
+	if rec.Kind == reelvault.RecordingFile {
+		return nil, reelvault.Errorf(reelvault.Conflict, "the recording is a file that is being shared, which only its sender can end")
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
 	defer cancel()
 	detail := map[string]string{}

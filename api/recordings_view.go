@@ -10,7 +10,7 @@ import (
 type recordingView struct {
 	ID          string      `json:"id"`
 	SessionID   string      `json:"sessionId"`
-	Kind        string      `json:"kind" enum:"av,phone,screen"`
+	Kind        string      `json:"kind" enum:"av,phone,screen,file" doc:"file: a file that was shared, which has no tracks and no length"`
 	State       string      `json:"state" enum:"recording,paused,processing,ready,failed,deleted" doc:"Whether it can be played"`
 	Reason      string      `json:"reason,omitempty" doc:"Why it failed"`
 	Durability  string      `json:"durability" enum:"spooled,stored,verified" doc:"How safe its least safe file is"`
@@ -25,13 +25,15 @@ type recordingView struct {
 
 type fileView struct {
 	ID            string `json:"id"`
-	Container     string `json:"container" enum:"webm,mkv,wav"`
+	Container     string `json:"container" enum:"webm,mkv,wav,bin" doc:"bin: bytes of any format, as they came"`
+	Name          string `json:"name,omitempty" doc:"Of a shared file, as its sender calls it"`
+	Type          string `json:"type,omitempty" doc:"Media type of a shared file, as its bytes have it"`
 	OffsetMs      int64  `json:"offsetMs"`
 	DurationMs    int64  `json:"durationMs" doc:"0 until sealed"`
 	Bytes         int64  `json:"bytes" doc:"0 until sealed"`
 	SHA256        string `json:"sha256,omitempty" doc:"Lower-case hex, once verified"`
 	Durability    string `json:"durability" enum:"spooled,stored,verified"`
-	PlaybackURL   string `json:"playbackUrl,omitempty" doc:"Once sealed, with the scope recordings:play"`
+	PlaybackURL   string `json:"playbackUrl,omitempty" doc:"Once sealed, with the scope recordings:play; never of a shared file"`
 	DownloadURL   string `json:"downloadUrl,omitempty" doc:"Once sealed, with the scope recordings:download"`
 	LinksExpireAt string `json:"linksExpireAt,omitempty" format:"date-time" doc:"Use prolongs them"`
 }
@@ -100,7 +102,7 @@ func (s *Server) makeLinks(ctx context.Context, c *caller, recs []reelvault.Reco
 				continue
 			}
 			l := links{expire: s.now().Add(mediaTicketLife)}
-			if c.Can(reelvault.ScopeRecordingsPlay) {
+			if c.Can(reelvault.ScopeRecordingsPlay) && f.Container != reelvault.Plain {
 				l.playback = ticket(f, reelvault.PurposePlay)
 			}
 			if c.Can(reelvault.ScopeRecordingsDownload) {
@@ -124,10 +126,13 @@ func (s *Server) viewRecording(r reelvault.Recording, made map[string]links) rec
 		DurationMs: r.Duration(s.now()).Milliseconds(), SyncErrorMs: r.SyncError.Milliseconds(),
 		Files: make([]fileView, len(r.Files)), Tracks: make([]trackView, len(r.Tracks)),
 	}
+	if r.Kind == reelvault.RecordingFile {
+		v.DurationMs = 0
+	}
 	for i, f := range r.Files {
 		l := made[f.ID]
 		v.Files[i] = fileView{
-			ID: f.ID, Container: string(f.Container), OffsetMs: f.Offset.Milliseconds(),
+			ID: f.ID, Container: string(f.Container), Name: f.Name, Type: f.Type, OffsetMs: f.Offset.Milliseconds(),
 			DurationMs: f.Duration.Milliseconds(), Bytes: f.Bytes, SHA256: f.SHA256, Durability: string(f.Durability),
 			PlaybackURL: l.playback, DownloadURL: l.download, LinksExpireAt: stamp(l.expire),
 		}

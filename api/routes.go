@@ -37,25 +37,33 @@ func (s *Server) mountRest(mux *http.ServeMux, spec *huma.OpenAPI) {
 
 // otherMethods answers OPTIONS, and 405 to methods that the path lacks.
 func (s *Server) otherMethods(item *huma.PathItem) http.HandlerFunc {
-	methods, cross := methodsOf(item)
+	methods, r := methodsOf(item)
 	allow := strings.Join(methods, ", ")
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", allow)
-		if cross {
-			allowOrigins(w.Header())
+	return func(w http.ResponseWriter, req *http.Request) {
+		h := w.Header()
+		h.Set("Allow", allow)
+		if r.cross {
+			allowOrigins(h)
 		}
-		if r.Method != http.MethodOptions {
-			s.fail(w, r, httpProblem(r.Context(), http.StatusMethodNotAllowed, "this path takes "+allow))
+		if r.tus {
+			speakTus(h)
+		}
+		if req.Method != http.MethodOptions {
+			s.fail(w, req, httpProblem(req.Context(), http.StatusMethodNotAllowed, "this path takes "+allow))
 			return
 		}
-		if !cross {
+		if !r.cross {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		h := w.Header()
 		h.Set("Access-Control-Allow-Methods", allow)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, Request-Id")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, Request-Id"+tusAllowed)
 		h.Set("Access-Control-Max-Age", "7200") // the most that Chromium heeds
+		if r.tus {
+			s.offerTus(w, req)
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		if item.Post != nil {
 			h.Set("Accept-Post", sdpType)
 		} else {
@@ -66,25 +74,26 @@ func (s *Server) otherMethods(item *huma.PathItem) http.HandlerFunc {
 }
 
 // methodsOf lists the methods of a path, and says whether pages of other
-// origins may use it.
-func methodsOf(item *huma.PathItem) ([]string, bool) {
+// origins may use it and whether it takes uploads.
+func methodsOf(item *huma.PathItem) ([]string, rule) {
 	methods := []string{http.MethodOptions}
-	cross := false
+	var r rule
 	for method, op := range operationsOf(item) {
 		methods = append(methods, method)
 		if method == http.MethodGet {
 			methods = append(methods, http.MethodHead)
 		}
-		cross = cross || rules[op.OperationID].cross
+		r.cross = r.cross || rules[op.OperationID].cross
+		r.tus = r.tus || rules[op.OperationID].tus
 	}
 	slices.Sort(methods)
-	return methods, cross
+	return methods, r
 }
 
 func operationsOf(item *huma.PathItem) map[string]*huma.Operation {
 	all := map[string]*huma.Operation{
 		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put,
-		http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
+		http.MethodPatch: item.Patch, http.MethodDelete: item.Delete, http.MethodHead: item.Head,
 	}
 	for method, op := range all {
 		if op == nil {
@@ -99,5 +108,5 @@ func operationsOf(item *huma.PathItem) map[string]*huma.Operation {
 // so all they have is a token or ticket they were given.
 func allowOrigins(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link, Accept-Patch, Request-Id, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link, Accept-Patch, Request-Id, Retry-After"+tusExposed)
 }

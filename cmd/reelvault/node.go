@@ -15,6 +15,7 @@ import (
 	"github.com/reelvault/reelvault/api/web"
 	"github.com/reelvault/reelvault/media/recorder"
 	"github.com/reelvault/reelvault/media/spool"
+	"github.com/reelvault/reelvault/media/upload"
 	"github.com/reelvault/reelvault/media/webrtc"
 	"github.com/reelvault/reelvault/storage"
 )
@@ -50,6 +51,7 @@ type node struct {
 	spool    *spool.Dir
 	archive  *storage.Archive
 	recorder *recorder.Recorder
+	uploads  *upload.Engine
 	gateway  *webrtc.Server
 	api      *api.Server
 
@@ -78,6 +80,12 @@ func startNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 	if err = n.recorder.Recover(ctx); err != nil {
 		return nil, fmt.Errorf("finish what the spool holds: %w", err)
 	}
+	n.uploads = upload.New(upload.Config{
+		Ledger: uploadLedger{c.catalog, n.feed}, Spool: uploadSpool{dir}, Stored: n.archive.Ring, Log: c.log,
+	})
+	if err = n.uploads.Recover(ctx); err != nil {
+		return nil, fmt.Errorf("take up shared files: %w", err)
+	}
 	c.webrtc.Changed = n.feed.Publisher
 	if n.gateway, err = webrtc.New(c.webrtc, n.recorder); err != nil {
 		return nil, fmt.Errorf("open media port: %w", err)
@@ -89,13 +97,14 @@ func startNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 	n.work = cancel
 	n.run("flush the spool", func() error { return n.spool.Run(working) })
 	n.run("archive", func() error { return n.archive.Run(working) })
+	n.run("tend shared files", func() error { return n.uploads.Run(working) })
 	n.run("forget credentials", func() error { return n.forget(working) })
 	return n, nil
 }
 
 func (n *node) newAPI(c api.Config) (*api.Server, error) {
 	c.Catalog, c.Control, c.Gateway, c.Sink, c.Files = n.catalog, n.recorder, n.gateway, n.recorder, n.archive
-	c.Feed = n.feed
+	c.Feed, c.Uploads = n.feed, n.uploads
 	c.Health, c.Metrics, c.Pages = (&health{look: n.look}).now, n.metrics(), web.Handler()
 	c.Now, c.Log = time.Now, n.log
 	s, err := api.New(c)
@@ -162,6 +171,7 @@ func (n *node) stop(ctx context.Context) error {
 	if drained != nil {
 		drained = fmt.Errorf("seal running recordings: %w", drained)
 	}
+	drained = errors.Join(drained, n.uploads.Drain(ctx))
 	closed := n.gateway.Close(ctx)
 	if closed != nil {
 		closed = fmt.Errorf("end connections: %w", closed)
