@@ -97,10 +97,11 @@ func (s *Server) joinCall(ctx context.Context, c *caller, _ *struct{}) (*body[ca
 	if err != nil {
 		return nil, err
 	}
+	// They are known now, and may answer; they have come when they connect.
 	who := reelvault.Participant{
-		ID: invitation.ParticipantID, Role: invitation.Role, Name: invitation.Name, JoinedAt: s.now(),
+		ID: invitation.ParticipantID, Role: invitation.Role, Name: invitation.Name, JoinedAt: s.now(), LeftAt: s.now(),
 	}
-	if err = s.Feed.enter(ctx, session.TenantID, session.ID, who); err != nil {
+	if _, err = s.Catalog.SetParticipant(ctx, session.TenantID, session.ID, who); err != nil {
 		return nil, err
 	}
 	secret, ticket := s.callTicket(invitation)

@@ -163,7 +163,7 @@ func (g *gateway) Publishers(_, session string) []media.Published {
 }
 
 func (g *gateway) ICEServers() []string {
-	return []string{`<stun:stun.example.net>; rel="ice-server"`, `<turn:turn.example.net>; rel="ice-server"`}
+	return []string{`<stun:stun.example.net>; rel="ice-server"`, `<turn:turn.example.net>; rel="ice-server"; username="ann"; credential="p\"w"; credential-type="password"`}
 }
 
 // connect opens a connection behind the API's back.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -24,7 +25,7 @@ func (c *Catalog) SetParticipant(ctx context.Context, tenantID, sessionID string
 		}
 		known, err := findParticipant(ctx, tx, tenantID, sessionID, p.ID)
 		if reelvault.KindOf(err) == reelvault.NotFound {
-			came = true
+			came = p.LeftAt.IsZero()
 			return addParticipant(ctx, tx, tenantID, sessionID, p)
 		}
 		if err != nil {
@@ -33,10 +34,14 @@ func (c *Catalog) SetParticipant(ctx context.Context, tenantID, sessionID string
 		if known.Role != p.Role {
 			return reelvault.Errorf(reelvault.Conflict, "%s is in this session as %s", p.ID, known.Role)
 		}
-		came = !known.LeftAt.IsZero()
-		_, err = tx.ExecContext(ctx, `UPDATE participants SET left_at = NULL,
-			name = CASE ?1 WHEN '' THEN name ELSE ?1 END, address = CASE ?2 WHEN '' THEN address ELSE ?2 END
-			WHERE tenant_id = ?3 AND session_id = ?4 AND id = ?5`, p.Name, p.Address, tenantID, sessionID, p.ID)
+		came = p.LeftAt.IsZero() && !known.LeftAt.IsZero()
+		known.Name, known.Address = cmp.Or(p.Name, known.Name), cmp.Or(p.Address, known.Address)
+		if came {
+			known.LeftAt = time.Time{}
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE participants SET name = ?, address = ?, left_at = ?
+			WHERE tenant_id = ? AND session_id = ? AND id = ?`,
+			known.Name, known.Address, instant(known.LeftAt), tenantID, sessionID, p.ID)
 		return err
 	})
 	return came && err == nil, translate("set participant", err)

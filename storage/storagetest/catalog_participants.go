@@ -15,6 +15,7 @@ var participantTests = []catalogTest{
 	{"a participant keeps role, arrival and consent, and takes what is new", participantKept},
 	{"a participant comes into live sessions only", participantsJoin},
 	{"a participant leaves once, and comes back", participantLeaves},
+	{"who is only known can answer, and comes later", participantKnown},
 }
 
 var consentTests = []catalogTest{
@@ -137,6 +138,29 @@ func participantLeaves(t *testing.T, w *world) {
 	wantRefusal(t, err, reelvault.NotFound)
 	_, err = w.Leave(t.Context(), w.ours.ID, newID(), "p", left)
 	wantRefusal(t, err, reelvault.NotFound)
+}
+
+func participantKnown(t *testing.T, w *world) {
+	t.Helper()
+	s := w.session(t, w.ours, reelvault.Session{})
+	known := reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, Name: "Jana", JoinedAt: w.now, LeftAt: w.now}
+	if w.participant(t, s, known) {
+		t.Error("who is only known has come")
+	}
+	given := reelvault.Consent{Answer: reelvault.ConsentGiven, Version: "1", At: w.now}
+	ok(t, w.SetConsent(t.Context(), w.ours.ID, s.ID, "p", given))
+	known.Consent = given
+	same(t, "known", w.participants(t, s), []reelvault.Participant{known})
+	here := known
+	here.LeftAt = time.Time{}
+	if !w.participant(t, s, reelvault.Participant{ID: "p", Role: reelvault.RoleGuest}) {
+		t.Error("who was only known hasn't come")
+	}
+	known.LeftAt = w.now.Add(time.Hour)
+	if w.participant(t, s, known) {
+		t.Error("who was there has come")
+	}
+	same(t, "here", w.participants(t, s), []reelvault.Participant{here})
 }
 
 func consentKept(t *testing.T, w *world) {
