@@ -264,11 +264,13 @@ async function keyboard({ page, session }) {
 async function downloads({ page, out, browser, session }) {
   const recordings = await page.evaluate(async (id) => {
     const answer = await fetch(`/api/v1/sessions/${id}/recordings`);
-    return (await answer.json()).items;
+    return (await answer.json()).items.filter((r) => r.kind !== 'file');
   }, session);
   await writeFile(`${out}/${browser.name}-recordings.json`, JSON.stringify(recordings));
   const files = recordings.flatMap((r) => r.files);
-  const links = await page.evaluate(() => document.querySelectorAll('a[data-file]').length);
+  const links = await page.evaluate(
+    () => document.querySelectorAll('.recording:not([data-kind=file]) a[data-file]').length,
+  );
   assert(links === files.length && links > 0, `${links} links for ${files.length} files`);
   for (const file of files) {
     const path = `${out}/${browser.name}-${file.id}.${file.container}`;

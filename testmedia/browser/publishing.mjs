@@ -23,6 +23,7 @@ export const publishing = [
   ['a pause keeps its reason', pause],
   ['a broken connection is restarted', restart],
   ['a screen is shared', screen],
+  saying.file,
   saying.beside,
   ['the end of the session finishes its recordings', end],
 ];
@@ -278,7 +279,7 @@ async function end({ browser, page, studio, other, shot }) {
   await page.wait(
     'recordings that are ready',
     (n) => {
-      const all = [...document.querySelectorAll('[data-recording]')];
+      const all = [...document.querySelectorAll('[data-recording]:not([data-kind=file])')];
       return all.length === n && all.every((r) => r.dataset.state === 'ready');
     },
     browser.name === 'firefox' ? 1 : 2,

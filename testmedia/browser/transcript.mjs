@@ -1,6 +1,7 @@
 // What is said and done in a session is listed beside its recordings, as it
 // happens and afterwards, and each of it is a place to play from.
 
+import { readFile } from 'node:fs/promises';
 import { accessible, assert } from './checks.mjs';
 
 // How far from a message's moment a click on it may lead, in s.
@@ -11,16 +12,21 @@ export const saying = {
   before: ['what is written before anything is recorded is in the transcript', before],
   during: ['what is written appears in the transcript at once', during],
   beside: ['what is written beside a shared screen is not lost', beside],
+  file: ['a shared file appears in the transcript and among the recordings', file],
 };
 
 export const transcript = [
   ['the transcript lists what was said and what happened', lists],
   ['a click on a message plays its moment', clicks],
   ['the message of the moment is marked and in view', marks],
+  ['a shared file is an attachment, and the same bytes', attached],
   ['a message of which nothing was recorded says so and plays what comes next', unrecorded],
   ['player and transcript stand side by side, in every size', sizes],
   ['a stream of events goes on where it broke off', resumes],
 ];
+
+// A file that a browser would run if it ever opened it in the page.
+const shared = { name: 'Offer <2026> – Novák.html', bytes: '<!doctype html><script>document.title = "run"</script>' };
 
 const words = {
   before: 'Good morning! I am with you in a moment.',
@@ -50,6 +56,44 @@ async function during({ page, session, shot }) {
 
 async function beside({ page, session }) {
   await say(page, session, { text: words.beside, actor: 'Guest' });
+}
+
+async function file({ page, session }) {
+  const status = await page.evaluate(
+    async ([id, { name, bytes }]) => {
+      const { csrfToken } = await (await fetch('/api/v1/me')).json();
+      const letters = new TextEncoder().encode(name);
+      const answer = await fetch(`/api/v1/sessions/${id}/files?participant=guest-1`, {
+        method: 'POST',
+        headers: {
+          'X-CSRF-Token': csrfToken,
+          'Content-Type': 'application/offset+octet-stream',
+          'Tus-Resumable': '1.0.0',
+          'Upload-Length': String(bytes.length),
+          'Upload-Metadata': `filename ${btoa(String.fromCharCode(...letters))}`,
+        },
+        body: bytes,
+      });
+      return answer.status;
+    },
+    [session, shared],
+  );
+  assert(status === 201, `the file was answered with ${status}`);
+  await page.wait('its row', () => document.querySelector('[data-kind=file][data-state=ready] a[data-file]'));
+  await page.wait(
+    'what is known of the file',
+    (wanted) => wanted.every((want) => document.querySelector('[data-kind=file]').textContent.includes(want)),
+    [shared.name, 'guest-1', 'text/html'],
+  );
+  await page.click('#tab-transcript');
+  await page.wait(
+    'the file in the transcript',
+    (name) => document.querySelector('.moment.file a[download]')?.textContent === name,
+    shared.name,
+  );
+  await accessible(page, 'a transcript with a file');
+  await page.click('#tab-recordings');
+  await accessible(page, 'recordings with a file');
 }
 
 // say adds a message as the owning platform would.
@@ -169,6 +213,16 @@ async function marks({ page, shot }) {
   await page.click('[data-action=follow]');
   await page.wait('no offer to follow', () => !document.querySelector('[data-action=follow]'));
   await shot(page, 'picture'); // which README.md shows
+}
+
+// The browser saves it under a name of its choice; what counts are the bytes.
+async function attached({ page, browser, out }) {
+  const path = `${out}/${browser.name}-shared`;
+  await page.save('.moment.file a[download]', path);
+  const got = await readFile(path, 'utf8');
+  assert(got === shared.bytes, `the file holds ${got}`);
+  const title = await page.evaluate(() => document.title);
+  assert(title !== 'run', 'the file was opened');
 }
 
 async function unrecorded({ page }) {

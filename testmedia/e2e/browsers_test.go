@@ -63,11 +63,11 @@ func TestInsecure(t *testing.T) {
 }
 
 // A telephone call is one file, and each of its sides can be heard alone.
-func TestBrowserCalls(t *testing.T) {
+func TestBrowserPhone(t *testing.T) {
 	n := start(t)
 	for _, browser := range []string{"chromium", "firefox"} {
 		t.Run(browser, func(t *testing.T) {
-			runScript(t, []string{"BROWSER=" + browser}, "calls.mjs", anotherLink(t, n))
+			runScript(t, []string{"BROWSER=" + browser}, "phone.mjs", anotherLink(t, n))
 		})
 	}
 }

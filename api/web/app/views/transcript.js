@@ -7,8 +7,9 @@ import { nextIn } from '../lib/sync.js';
 import { t } from '../lib/text.js';
 import { content, markOf, told } from './activity.js';
 
-// An element comes to rest up to so many ms before the moment it was sent to.
-const rounding = 100;
+// An element comes to rest up to so many ms before the moment it was sent to: a
+// packet of sound.
+const rounding = 20;
 
 // How near to the end of the list counts as there, in CSS px.
 const nearEnd = 40;

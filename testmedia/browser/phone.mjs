@@ -1,7 +1,7 @@
 // Plays a telephone call in the player, without a server behind it: one stereo
 // file, in which each side can be silenced and heard alone.
 //
-//   BROWSER=chromium|firefox node calls.mjs SIGNIN_LINK
+//   BROWSER=chromium|firefox node phone.mjs SIGNIN_LINK
 //
 // What reaches the loudspeakers is measured: the caller is a tone of 500 Hz on
 // the left, the callee one of 1500 Hz on the right.
