@@ -41,6 +41,8 @@ type Config struct {
 	ICEUsername   string   `name:"ice-username" placeholder:"NAME" help:"Name for the TURN servers; see ice-credential."`
 	MaxPublishers int      `default:"500" placeholder:"N" help:"Publishers at a time; further ones are refused. [${default}]"`
 
+	Telephony `embed:""`
+
 	S3Endpoint string `name:"s3-endpoint" placeholder:"URL" help:"Object store; without it objects are kept in a folder."`
 	S3Bucket   string `name:"s3-bucket" placeholder:"NAME" help:"Its bucket, which has to exist."`
 	S3Prefix   string `name:"s3-prefix" placeholder:"PREFIX" help:"What all keys in the bucket begin with."`
@@ -95,7 +97,7 @@ const minToken = 32
 
 // validate says what is wrong with c, the first thing found.
 func (c *Config) validate() error {
-	for _, check := range []func() error{c.Place.validate, c.validateDemo, c.validateHTTP, c.validateWebRTC, c.validateS3} {
+	for _, check := range []func() error{c.Place.validate, c.validateDemo, c.validateHTTP, c.validateWebRTC, c.Telephony.validate, c.validateS3} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -242,21 +244,7 @@ func redactUserinfo(text string) string {
 }
 
 // trustedProxies gives the proxies as networks.
-func (c *Config) trustedProxies() ([]netip.Prefix, error) {
-	var proxies []netip.Prefix
-	for _, text := range c.TrustedProxies {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			addr, err := netip.ParseAddr(text)
-			if err != nil || addr.Zone() != "" {
-				return nil, fmt.Errorf("%q is not like 10.0.0.0/8 or 10.1.2.3", text)
-			}
-			prefix = netip.PrefixFrom(addr, addr.BitLen())
-		}
-		proxies = append(proxies, prefix.Masked())
-	}
-	return proxies, nil
-}
+func (c *Config) trustedProxies() ([]netip.Prefix, error) { return parseNetworks(c.TrustedProxies) }
 
 // publicURL gives where browsers reach the pages that are served at addr,
 // which is --http or, if that has port 0, what was listened on.

@@ -10,6 +10,7 @@ import (
 	"github.com/reelvault/reelvault/media/recorder"
 	"github.com/reelvault/reelvault/media/spool"
 	"github.com/reelvault/reelvault/media/webrtc"
+	"github.com/reelvault/reelvault/sip"
 	"github.com/reelvault/reelvault/storage"
 )
 
@@ -17,6 +18,7 @@ import (
 type snapshot struct {
 	recorder recorder.Stats
 	webrtc   webrtc.Stats
+	sip      sip.Stats
 	archive  storage.ArchiveStats
 	spool    spool.Usage
 	storeUp  bool
@@ -53,6 +55,18 @@ func table() []metric {
 		{"webrtc_recovered_packets_total", "Packets that came because they were asked for again.", counter, func(s snapshot) float64 { return float64(s.webrtc.Recovered) }},
 		{"webrtc_nacks_total", "Packets asked for again.", counter, func(s snapshot) float64 { return float64(s.webrtc.NACKs) }},
 		{"webrtc_forwarded_packets_total", "Packets sent to watchers.", counter, func(s snapshot) float64 { return float64(s.webrtc.Forwarded) }},
+		{"sip_calls", "Telephone calls.", gauge, func(s snapshot) float64 { return float64(s.sip.Calls) }},
+		{"sip_calls_total", "Calls that were answered.", counter, func(s snapshot) float64 { return float64(s.sip.Begun) }},
+		{"sip_refused_calls_total", "Calls that were refused.", counter, func(s snapshot) float64 { return float64(s.sip.Refused) }},
+		{"sip_broken_calls_total", "Calls that ended without a goodbye.", counter, func(s snapshot) float64 { return float64(s.sip.Broken) }},
+		{"sip_messages_total", "SIP messages from allowed networks.", counter, func(s snapshot) float64 { return float64(s.sip.Messages) }},
+		{"sip_foreign_messages_total", "SIP messages from elsewhere.", counter, func(s snapshot) float64 { return float64(s.sip.Strangers) }},
+		{"sip_limited_messages_total", "SIP messages and connections over a limit.", counter, func(s snapshot) float64 { return float64(s.sip.Limited) }},
+		{"sip_malformed_messages_total", "Messages that are no SIP, or too large.", counter, func(s snapshot) float64 { return float64(s.sip.Malformed + s.sip.TooLarge) }},
+		{"rtp_packets_total", "RTP packets of calls that were taken.", counter, func(s snapshot) float64 { return float64(s.sip.RTP.Packets) }},
+		{"rtp_foreign_packets_total", "Packets to a call's port from where they may not come.", counter, func(s snapshot) float64 { return float64(s.sip.RTP.Foreign) }},
+		{"rtp_malformed_packets_total", "Packets to a call's port that are no RTP or RTCP.", counter, func(s snapshot) float64 { return float64(s.sip.RTP.Malformed) }},
+		{"rtp_overflow_packets_total", "Packets that the kernel dropped for a full buffer.", counter, func(s snapshot) float64 { return float64(s.sip.RTP.Overflows) }},
 		{"store_up", "1 while the object store takes bytes.", gauge, func(s snapshot) float64 { return truth(s.storeUp) }},
 		{"archive_backlog_files", "Sealed files that are not verified in the store.", gauge, func(s snapshot) float64 { return float64(s.archive.BacklogFiles) }},
 		{"archive_backlog_bytes", "Bytes of those files.", gauge, func(s snapshot) float64 { return float64(s.archive.BacklogBytes) }},
@@ -108,6 +122,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	s := snapshot{
 		recorder: c.node.recorder.Stats(), webrtc: c.node.gateway.Stats(), archive: c.node.archive.Stats(),
 		spool: usage, storeUp: c.node.archive.Healthy() == nil,
+	}
+	if c.node.phone != nil {
+		s.sip = c.node.phone.Stats()
 	}
 	for i, m := range c.table {
 		ch <- prometheus.MustNewConstMetric(c.descs[i], m.kind, m.read(s))

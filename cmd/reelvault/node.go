@@ -17,6 +17,7 @@ import (
 	"github.com/reelvault/reelvault/media/spool"
 	"github.com/reelvault/reelvault/media/upload"
 	"github.com/reelvault/reelvault/media/webrtc"
+	"github.com/reelvault/reelvault/sip"
 	"github.com/reelvault/reelvault/storage"
 )
 
@@ -39,7 +40,9 @@ type nodeConfig struct {
 	catalog storage.Catalog
 	blobs   storage.Blobs
 	webrtc  webrtc.Config
-	api     api.Config // only what configuration decides
+	sip     *sip.Config // nil: no telephone calls
+	tenant  string      // name of the tenant whose calls are recorded
+	api     api.Config  // only what configuration decides
 	log     *slog.Logger
 }
 
@@ -53,6 +56,7 @@ type node struct {
 	recorder *recorder.Recorder
 	uploads  *upload.Engine
 	gateway  *webrtc.Server
+	phone    *sip.Server // nil: no telephone calls
 	api      *api.Server
 
 	work context.CancelFunc // ends flusher, archive and housekeeping
@@ -90,8 +94,11 @@ func startNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 	if n.gateway, err = webrtc.New(c.webrtc, n.recorder); err != nil {
 		return nil, fmt.Errorf("open media port: %w", err)
 	}
+	if err = n.openPhone(ctx, c); err != nil {
+		return nil, errors.Join(fmt.Errorf("open SIP port: %w", err), n.gateway.Close(ctx))
+	}
 	if n.api, err = n.newAPI(c.api); err != nil {
-		return nil, errors.Join(err, n.gateway.Close(ctx))
+		return nil, errors.Join(err, n.closePhone(ctx), n.gateway.Close(ctx))
 	}
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.work = cancel
@@ -105,6 +112,9 @@ func startNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 func (n *node) newAPI(c api.Config) (*api.Server, error) {
 	c.Catalog, c.Control, c.Gateway, c.Sink, c.Files = n.catalog, n.recorder, n.gateway, n.recorder, n.archive
 	c.Feed, c.Uploads = n.feed, n.uploads
+	if n.phone != nil {
+		c.Gateway = lines{n.gateway, n.phone}
+	}
 	c.Health, c.Metrics, c.Pages = (&health{look: n.look}).now, n.metrics(), web.Handler()
 	c.Now, c.Log = time.Now, n.log
 	s, err := api.New(c)
@@ -167,6 +177,7 @@ func (n *node) shut(ctx context.Context, server *http.Server) error {
 
 // stop seals, says goodbye to peers, and waits for all work.
 func (n *node) stop(ctx context.Context) error {
+	hungUp := n.closePhone(ctx)
 	drained := n.recorder.Drain(ctx)
 	if drained != nil {
 		drained = fmt.Errorf("seal running recordings: %w", drained)
@@ -180,7 +191,7 @@ func (n *node) stop(ctx context.Context) error {
 	n.feed.Close()
 	n.work()
 	n.done.Wait()
-	return errors.Join(drained, closed)
+	return errors.Join(hungUp, drained, closed)
 }
 
 // forget removes expired credentials now and then.

@@ -23,28 +23,31 @@ const (
 	maxConnections       = 8192 // of HTTP; each takes some 20 KiB
 	publisherDescriptors = 4
 
+	// A call has its ports, a spool file and a reader of it.
+	callDescriptors = callPorts + 2
+
 	baseMemory      = 80 << 20
 	publisherMemory = 2 << 20
 )
 
 // checkDescriptors fails if the process may not open as many files as the
-// configured number of publishers takes. It gives how many connections HTTP may
+// configured number of publishers and calls takes. It gives how many connections HTTP may
 // have so that publishers find what they need. The soft limit needs no raising:
 // package os has done that.
-func checkDescriptors(publishers int) (connections int, err error) {
+func checkDescriptors(publishers, calls int) (connections int, err error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, fmt.Errorf("read descriptor limit: %w", err)
 	}
-	need := uint64(baseDescriptors + publisherDescriptors*publishers)
+	need := uint64(baseDescriptors + publisherDescriptors*publishers + callDescriptors*calls)
 	if limit.Cur >= need {
 		spare := min(limit.Cur-need, maxConnections)
 		return min(int(spare)+baseDescriptors-ownDescriptors, maxConnections), nil
 	}
 	return 0, &reelvault.Error{
 		Kind:    reelvault.Unavailable,
-		Message: fmt.Sprintf("this process may open %d files, and %d publishers take %d", limit.Cur, publishers, need),
-		Hint:    "raise the hard limit (ulimit -Hn, LimitNOFILE=), or lower --max-publishers",
+		Message: fmt.Sprintf("this process may open %d files, and %d publishers and %d calls take %d", limit.Cur, publishers, calls, need),
+		Hint:    "raise the hard limit (ulimit -Hn, LimitNOFILE=), or lower --max-publishers or --rtp-ports",
 	}
 }
 

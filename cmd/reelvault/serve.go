@@ -31,7 +31,7 @@ func serve(ctx context.Context, c *Config, out output) (err error) {
 			err = nil
 		}
 	}()
-	connections, err := checkDescriptors(c.MaxPublishers)
+	connections, err := checkDescriptors(c.MaxPublishers, c.calls())
 	if err != nil {
 		return err
 	}
@@ -113,8 +113,12 @@ func (c *Config) node(ctx context.Context, data string, catalog storage.Catalog,
 	for i, u := range c.ICEServer {
 		servers[i] = webrtc.ICEServer{URL: u, Username: c.ICEUsername, Credential: c.Secrets.ICECredential}
 	}
+	phone, err := c.sip(c.Demo)
+	if err != nil {
+		return nil, err
+	}
 	return startNode(ctx, nodeConfig{
-		data: data, catalog: catalog, blobs: blobs, log: log,
+		data: data, catalog: catalog, blobs: blobs, log: log, sip: phone, tenant: c.tenant(),
 		webrtc: webrtc.Config{Host: c.hosts(), Port: c.WebRTCPort, ICEServers: servers, MaxPublishers: c.MaxPublishers, Log: log},
 		api:    api.Config{PublicURL: public, TrustedProxies: proxies, Version: version(), Limits: api.DefaultLimits()},
 	})

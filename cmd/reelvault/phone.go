@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/api"
+	"github.com/reelvault/reelvault/media"
+	"github.com/reelvault/reelvault/sip"
+	"github.com/reelvault/reelvault/storage"
+)
+
+// reasonExpired is why the session of a call ended whose client went without a
+// word. It is a wire value.
+const reasonExpired reelvault.TerminationReason = "ExternalSessionExpired"
+
+// maxExternalID is how long an id of another system may be, as in the API.
+const maxExternalID = 200
+
+// phone makes sessions of calls. It implements sip.Calls.
+type phone struct {
+	catalog storage.Catalog
+	feed    *api.Feed
+	room    func() error // whether the spool has room
+	tenant  string       // name
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	running map[string]*phoneSession // by session
+}
+
+// phoneSession is a session with calls in it: the client may call again while
+// the first one still goes on.
+type phoneSession struct {
+	calls int
+	ours  bool // made here; others end their own sessions
+}
+
+func newPhone(c storage.Catalog, f *api.Feed, room func() error, tenant string, log *slog.Logger) *phone {
+	return &phone{catalog: c, feed: f, room: room, tenant: tenant, log: log, running: map[string]*phoneSession{}}
+}
+
+// Begin implements sip.Calls.
+func (p *phone) Begin(ctx context.Context, c sip.Call) (sip.Session, error) {
+	tenant, err := p.catalog.TenantNamed(ctx, p.tenant)
+	if err != nil {
+		return sip.Session{}, fmt.Errorf("find tenant %s: %w", p.tenant, err)
+	}
+	if !tenant.Features.Phone {
+		return sip.Session{}, reelvault.Errorf(reelvault.Forbidden, "telephony is switched off for tenant %s", tenant.Name)
+	}
+	if err = p.room(); err != nil {
+		return sip.Session{}, err
+	}
+	session, fresh, err := p.find(ctx, tenant.ID, c)
+	if err != nil {
+		return sip.Session{}, err
+	}
+	s := sip.Session{TenantID: tenant.ID, ID: session.ID}
+	p.enter(s.ID, fresh)
+	if session.Status.CanBecome(reelvault.StatusActive) {
+		_, err = p.catalog.MoveSession(ctx, tenant.ID, session.ID, reelvault.StatusActive, "", time.Now())
+	}
+	if err == nil {
+		err = p.Update(ctx, s, c.Parties)
+	}
+	if err != nil {
+		return sip.Session{}, errors.Join(err, p.End(ctx, s, sip.CauseFailed))
+	}
+	return s, nil
+}
+
+// find gives the session that goes by one of the call's names, if it is one of
+// the telephone and goes on, or else makes one.
+func (p *phone) find(ctx context.Context, tenantID string, c sip.Call) (reelvault.Session, bool, error) {
+	names := slices.DeleteFunc(slices.Clone(c.IDs), func(id string) bool {
+		return len(id) > maxExternalID || strings.ContainsFunc(id, unicode.IsControl) || id != strings.ToValidUTF8(id, "")
+	})
+	for _, name := range append(names, "") {
+		session, fresh, err := p.catalog.CreateSession(ctx, reelvault.Session{
+			ID: newID(), TenantID: tenantID, ExternalID: name, Name: c.Name,
+			Channel: reelvault.ChannelPhone, Source: reelvault.SourceIncomingCall,
+			Status: reelvault.StatusCreated, CreatedAt: time.Now().UTC(),
+		})
+		if err != nil || fresh || session.Channel == reelvault.ChannelPhone && session.Status.Live() {
+			return session, fresh, err
+		}
+	}
+	return reelvault.Session{}, false, reelvault.Errorf(reelvault.Conflict, "no session could be made for the call")
+}
+
+func (p *phone) enter(session string, fresh bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.running[session]
+	if s == nil {
+		s = &phoneSession{}
+		p.running[session] = s
+	}
+	s.calls++
+	s.ours = s.ours || fresh
+}
+
+// leave says whether the last call has left a session that was made here.
+func (p *phone) leave(session string) (last, ours bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.running[session]
+	if s == nil {
+		return true, false
+	}
+	s.calls--
+	if s.calls == 0 {
+		delete(p.running, session)
+	}
+	return s.calls == 0, s.ours
+}
+
+// Update implements sip.Calls.
+func (p *phone) Update(ctx context.Context, s sip.Session, parties []sip.Party) error {
+	var joined []reelvault.Activity
+	for _, party := range parties {
+		now := time.Now().UTC()
+		came, err := p.catalog.SetParticipant(ctx, s.TenantID, s.ID, reelvault.Participant{
+			ID: party.ID, Role: party.Role, Name: party.Name, Address: party.Address, JoinedAt: now,
+		})
+		if err != nil {
+			return fmt.Errorf("add %s of the call: %w", party.ID, err)
+		}
+		if came {
+			a := activityOf(s, reelvault.ActivityJoined, party.ID, party.Role, now)
+			data, err := json.Marshal(map[string]string{"name": party.Name, "role": string(party.Role)})
+			if err != nil {
+				return fmt.Errorf("write activity: %w", err)
+			}
+			a.Data = string(data)
+			joined = append(joined, a)
+		}
+	}
+	if len(joined) == 0 {
+		return nil
+	}
+	_, err := p.feed.AppendActivities(ctx, joined)
+	return err
+}
+
+// End implements sip.Calls.
+func (p *phone) End(ctx context.Context, s sip.Session, cause sip.Cause) error {
+	last, ours := p.leave(s.ID)
+	if !last {
+		return nil
+	}
+	session, err := p.catalog.Session(ctx, s.TenantID, s.ID)
+	if err != nil {
+		return fmt.Errorf("find session of call: %w", err)
+	}
+	if !session.Status.Live() {
+		return nil // ended by somebody, which hung up the call
+	}
+	if !ours {
+		return p.part(ctx, session)
+	}
+	reason := reelvault.ReasonGuestLeft
+	switch {
+	case cause == sip.CauseHangup:
+		reason = reelvault.ReasonSessionAPICall
+	case cause != sip.CauseBye && cause != sip.CauseCancel:
+		reason = reasonExpired
+	}
+	ended, err := p.catalog.MoveSession(ctx, s.TenantID, s.ID, reelvault.StatusClosed, reason, time.Now())
+	if err != nil {
+		return fmt.Errorf("end session of call: %w", err)
+	}
+	return p.feed.SessionEnded(ctx, ended)
+}
+
+// part notes that the parties of a call have left a session that goes on.
+func (p *phone) part(ctx context.Context, session reelvault.Session) error {
+	var left []reelvault.Activity
+	for _, who := range session.Participants {
+		now := time.Now().UTC()
+		was, err := p.catalog.Leave(ctx, session.TenantID, session.ID, who.ID, now)
+		if err != nil {
+			return fmt.Errorf("let %s leave: %w", who.ID, err)
+		}
+		if was {
+			left = append(left, activityOf(sip.Session{TenantID: session.TenantID, ID: session.ID}, reelvault.ActivityLeft, who.ID, who.Role, now))
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	_, err := p.feed.AppendActivities(ctx, left)
+	return err
+}
+
+func activityOf(s sip.Session, t reelvault.ActivityType, who string, role reelvault.Role, at time.Time) reelvault.Activity {
+	return reelvault.Activity{
+		ID: newID(), TenantID: s.TenantID, SessionID: s.ID, At: at, Type: t, Actor: role.Actor(), ParticipantID: who,
+	}
+}
+
+// openPhone begins to take telephone calls, if it is set to.
+func (n *node) openPhone(ctx context.Context, c nodeConfig) error {
+	if c.sip == nil {
+		return nil
+	}
+	config := *c.sip
+	config.Calls, config.Sink, config.Log = newPhone(n.catalog, n.feed, n.spool.Room, c.tenant, n.log), n.recorder, n.log
+	server, err := sip.New(ctx, config)
+	if err != nil {
+		return err
+	}
+	n.phone = server
+	n.log.InfoContext(ctx, "taking telephone calls", "sip", server.Addr())
+	return nil
+}
+
+func (n *node) closePhone(ctx context.Context) error {
+	if n.phone == nil {
+		return nil
+	}
+	if err := n.phone.Close(ctx); err != nil {
+		return fmt.Errorf("end telephone calls: %w", err)
+	}
+	return nil
+}
+
+// lines are all connections of sessions: those of browsers, and calls.
+type lines struct {
+	media.Gateway
+
+	phone *sip.Server
+}
+
+// HangupSession implements media.Gateway.
+func (l lines) HangupSession(ctx context.Context, tenantID, sessionID string) {
+	l.phone.HangupSession(ctx, tenantID, sessionID)
+	l.Gateway.HangupSession(ctx, tenantID, sessionID)
+}
