@@ -118,6 +118,47 @@ func (r *reel) silent(upTo time.Duration) {
 			t.filling, t.fillFrom = true, t.end
 		}
 		t.end = upTo
+		if upTo-t.fillFrom >= muteAfter {
+			t.openMute()
+		}
+	}
+}
+
+// openMute notes a silence that goes on: a gap of no length, so that after a
+// crash it is known where it began.
+func (t *track) openMute() {
+	if t.muting || t.lane.pausing || len(t.lane.row.Gaps) == maxGaps {
+		return
+	}
+	g := reelvault.Gap{Start: t.fillFrom + t.capture.origin(), Cause: reelvault.GapMute}
+	if t.wasHeld.Load() {
+		g.Cause = reelvault.GapHold
+	}
+	g.End = g.Start
+	t.lane.row.Gaps = append(t.lane.row.Gaps, g)
+	t.muting, t.lane.segment.dirty = true, true
+}
+
+// endMute notes the silence in a call up to where a pause begins.
+func (t *track) endMute(at time.Duration) {
+	if !t.filling || !t.capture.call() {
+		return
+	}
+	t.closeMute()
+	t.gapBefore(false, t.fillFrom, max(at, t.end))
+	t.filling = false
+}
+
+// closeMute takes that note back: how long the silence was, and why, is known
+// now, or there is nothing behind it.
+func (t *track) closeMute() {
+	if !t.muting {
+		return
+	}
+	t.muting = false
+	if l := t.lane; l != nil {
+		l.row.Gaps = l.row.Gaps[:len(l.row.Gaps)-1]
+		l.segment.dirty = true
 	}
 }
 

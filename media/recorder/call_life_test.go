@@ -80,6 +80,33 @@ func TestCallPause(t *testing.T) {
 	}
 }
 
+// A pause that finds one side silent says so of what was before it.
+func TestCallPauseInMute(t *testing.T) {
+	sent := together(voice{stream: caller, to: 30 * time.Second}.packets(),
+		voice{stream: callee, to: 3 * time.Second}.packets(),
+		voice{stream: callee, from: 21 * time.Second, to: 30 * time.Second, first: 21 * 8000, sequence: 150}.packets())
+	all, path := bubble(t, func(r *rig) {
+		p := r.dial(reelvault.PCMU, sent)
+		p.until(10 * time.Second)
+		rec, err := r.Pause(r.t.Context(), "t", r.only().ID, "Jana", "card number")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		p.until(20 * time.Second)
+		if _, err = r.Resume(r.t.Context(), "t", rec.ID); err != nil {
+			r.t.Fatal(err)
+		}
+		p.until(30 * time.Second)
+		p.capture.Close(nil)
+	})
+	wantPlayable(t, all[0], path)
+	wantPause(t, all[0], 10*time.Second, 20*time.Second)
+	got := tracksOf(all[0], "callee")[0].Gaps
+	if len(got) != 2 || got[0].Cause != reelvault.GapMute || got[0].Start != 3*time.Second || !near(got[0].End, 10*time.Second, 50*time.Millisecond) || got[1].End != 21*time.Second {
+		t.Errorf("callee: gaps %+v, want a mute from 3 s to the pause, and that to 21 s", got)
+	}
+}
+
 // A crash costs at most a second of a call, also of one in which only one side
 // speaks, and the file is whole.
 func TestCallCrash(t *testing.T) {
@@ -109,8 +136,12 @@ func TestCallCrash(t *testing.T) {
 			if crashes := gaps(track, reelvault.GapCrash); len(crashes) != 1 || crashes[0].Start != f.Duration || track.Duration != f.Duration {
 				t.Errorf("track %+v, want a gap of cause crash from %v on", track, f.Duration)
 			}
-			if late := tracksOf(all[0], "callee"); len(late) == 1 && late[0].Offset != 0 {
-				t.Errorf("callee: from %v, want from the start", late[0].Offset)
+			if name != "one has stopped" {
+				return
+			}
+			stopped := tracksOf(all[0], "callee")[0]
+			if mutes := gaps(stopped, reelvault.GapMute); stopped.Offset != 0 || len(mutes) != 1 || mutes[0].Start != 5*time.Second || mutes[0].End != f.Duration {
+				t.Errorf("who has stopped: got %+v, want a mute from 5 s to %v", stopped, f.Duration)
 			}
 		})
 	}

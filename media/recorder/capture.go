@@ -266,6 +266,7 @@ func (c *capture) pause(gap reelvault.Gap) {
 	c.drain()
 	for _, t := range c.tracks {
 		t.discard()
+		t.endMute(gap.Start - c.origin())
 		t.hole = &gap
 		t.openGap(gap)
 	}

@@ -8,6 +8,19 @@
 //	capture.run     one a publisher: inbox -> jitter -> timeline -> depacket -> mux
 //	output.run      one a file: what the muxer gives -> spool
 //
+// A publisher's files stand one behind the other on a reel: the next one
+// begins at a bound, after a pause of the disk, or where the container can't
+// hold what comes. A browser has one reel for all it sends. A call has one for
+// its two sides, the caller left and the callee right, and another for each
+// party that has no place there: a third one, one on a side that was taken, or
+// one of another codec. All lie on the call's clock, on which a packet is
+// where its sender's RTP clock says beside the smallest delay it arrived with.
+// Sender's clocks drift: a party that has come 20 ms from its place is moved
+// back while it is quiet, by leaving a quiet packet out or putting it off, and
+// beyond 200 ms at once; what was moved is kept with the timing. Apart from
+// that a call's file holds what was sent, bit by bit, and silence of its law
+// where nothing came, with a gap that says why.
+//
 // A capture's goroutine owns its tracks, timeline and muxer, so the media
 // path waits for no other; it looks up the recording's zero under a lock that
 // is never held over a call that may wait. Sources reach it by a bounded inbox and never wait: a

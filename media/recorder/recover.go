@@ -178,6 +178,9 @@ func mend(t *reelvault.Track, f reelvault.File, found remains, cause reelvault.G
 		t.Gaps[n-1].End = max(last, t.Gaps[n-1].Start) + crashLoss
 		return
 	}
+	if n := len(t.Gaps); n > 0 && t.Gaps[n-1].Start == t.Gaps[n-1].End {
+		t.Gaps[n-1].End = max(last, t.Gaps[n-1].Start) // of a silence that went on
+	}
 	if found.whole {
 		return
 	}

@@ -63,13 +63,16 @@ func (r *reel) ready(t *track, f *media.Frame, at time.Duration, now time.Time) 
 		return false
 	}
 	err := r.segment.admit(t, f, at)
+	if err == nil {
+		return true
+	}
 	if reelvault.KindOf(err) == reelvault.Invalid {
 		// The file is whole; only this track has no place in it.
 		t.missed(reelvault.GapLoss)
 		return false
 	}
 	r.check(err, now)
-	return err == nil
+	return false
 }
 
 // due says whether the file has reached a bound and f may begin the next.
@@ -130,7 +133,7 @@ func (r *reel) check(err error, now time.Time) {
 	c.recording.leaveBehind(r.segment)
 	r.segment = nil
 	for _, t := range r.tracks() {
-		t.lane = nil
+		t.lane, t.muting = nil, false
 		t.gated = t.requestKeyframe != nil
 		t.missed(reelvault.GapDisk)
 	}
@@ -155,6 +158,7 @@ func (r *reel) closeSegment() {
 	c := r.capture
 	for _, t := range r.tracks() {
 		if t.lane != nil {
+			t.closeMute()
 			t.lane.row.Duration = max(t.sentTo()+c.origin()-t.lane.row.Offset, 0)
 			t.lane, t.gated = nil, t.requestKeyframe != nil
 		}

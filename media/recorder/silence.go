@@ -45,6 +45,7 @@ func (t *track) audio(f *media.Frame, at time.Duration, now time.Time) {
 	if t.started && at+f.Duration <= t.end {
 		return // silence stands there already
 	}
+	t.closeMute()
 	if t.started {
 		// What was filled while nothing came has its cause only now.
 		end := t.end

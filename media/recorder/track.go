@@ -54,6 +54,7 @@ type track struct {
 	lastKey  time.Time
 	filling  bool // silence is being written for want of packets
 	fillFrom time.Duration
+	muting   bool // the last gap is a silence in a call that goes on
 }
 
 // WritePacket implements media.Track.
@@ -113,8 +114,9 @@ func (t *track) advance(now time.Time) {
 			t.capture.timeline.Restart(t.index)
 			lost = max(lost, 1)
 		}
-		for _, f := range t.depacket.Push(item.Packet, lost) {
-			t.frame(&f, now)
+		frames := t.depacket.Push(item.Packet, lost)
+		for i := range frames {
+			t.frame(&frames[i], now)
 		}
 	}
 	if t.capture.recording.paused.Load() || t.jitter.Stats().Received == 0 {
