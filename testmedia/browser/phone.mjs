@@ -1,35 +1,49 @@
-// Plays a telephone call in the player, without a server behind it: one stereo
-// file, in which each side can be silenced and heard alone.
+// Plays a telephone call in the pages of a running server: one stereo file, in
+// which each side can be silenced and heard alone.
 //
-//   BROWSER=chromium|firefox node phone.mjs SIGNIN_LINK
+//   BROWSER=chromium|firefox OUT_DIR=... node phone.mjs SIGNIN_LINK SESSION
 //
-// What reaches the loudspeakers is measured: the caller is a tone of 500 Hz on
-// the left, the callee one of 1500 Hz on the right.
+// SESSION is the id of an ended session with one call of some seconds: the
+// caller, on the left, is a tone of 500 Hz, the callee one of 1500 Hz. What
+// reaches the loudspeakers is measured.
 
 import { launch } from './browser.mjs';
 import { accessible, assert } from './checks.mjs';
 
-const [link] = process.argv.slice(2);
+const [link, session] = process.argv.slice(2);
 // Firefox keeps the sound of a page without a sound card from running, unless it
 // is given one that is not there.
 const browser = await launch(process.env.BROWSER, { 'media.cubeb.force_mock_context': true });
 try {
   const page = await browser.page();
+  await page.size(1440, 900);
   await page.before(tap);
   await page.go(link);
   await page.wait('the Sessions page', () => document.querySelector('main.sessions [data-action=new]'));
-  await page.evaluate(ring);
+  await page.go(new URL(`/sessions/${session}?view=history`, link).href);
+  await page.wait('the call', () => document.querySelector('[data-kind=phone][data-state=ready]'));
   await page.click('.player [data-action=play]');
   await heard(page, 'both sides', [true, true]);
   await accessible(page, 'a player of a call');
-  await page.click('[data-mute="phone caller"]');
+  await page.shot(`${process.env.OUT_DIR}/${browser.name}-phone.png`);
+
+  const [caller, callee] = await page.evaluate(() =>
+    [1, 2].map((lane) => document.querySelector('rv-player').material.files[0].voices.find((v) => v.lane === lane).key),
+  );
+  const row = (voice) => `.lane-row:has([data-mute="${voice}"])`;
+  const names = await page.evaluate((rows) => rows.map((r) => document.querySelector(`${r} b`).textContent), [
+    row(caller),
+    row(callee),
+  ]);
+  assert(names[0] === 'Caller' && names[1] === 'Callee', `the sides are ${names}`);
+  await page.click(`[data-mute="${caller}"]`);
   await heard(page, 'the callee alone, with the caller muted', [false, true]);
-  await page.click('[data-mute="phone caller"]');
-  await page.click('.lane-row:has([data-mute="phone caller"]) .solo');
+  await page.click(`[data-mute="${caller}"]`);
+  await page.click(`${row(caller)} .solo`);
   await heard(page, 'the caller alone', [true, false]);
   await page.evaluate(() => document.querySelector('rv-player').setSpeed(2));
   await heard(page, 'the caller alone, at twice the speed', [true, false]);
-  await page.evaluate(() => document.querySelector('rv-player').alone('phone caller'));
+  await page.click(`${row(caller)} .solo`);
   await heard(page, 'both sides again', [true, true]);
   assert(page.faults.length === 0, `the page says ${page.faults.join('; ')}`);
 } finally {
@@ -50,53 +64,15 @@ function tap() {
   };
 }
 
-// ring runs in the page: it puts a player with a call of 60 s into it.
-function ring() {
-  const [rate, seconds] = [8000, 60];
-  const samples = new Int16Array(rate * seconds * 2);
-  for (let i = 0; i < rate * seconds; i++) {
-    samples[2 * i] = 12_000 * Math.sin((2 * Math.PI * 500 * i) / rate);
-    samples[2 * i + 1] = 12_000 * Math.sin((2 * Math.PI * 1500 * i) / rate);
-  }
-  const head = new DataView(new ArrayBuffer(44));
-  const words = (at, text) => [...text].forEach((c, i) => head.setUint8(at + i, c.charCodeAt(0)));
-  words(0, 'RIFF');
-  head.setUint32(4, 36 + samples.byteLength, true);
-  words(8, 'WAVEfmt ');
-  head.setUint32(16, 16, true);
-  head.setUint16(20, 1, true); // PCM
-  head.setUint16(22, 2, true);
-  head.setUint32(24, rate, true);
-  head.setUint32(28, rate * 4, true);
-  head.setUint16(32, 4, true);
-  head.setUint16(34, 16, true);
-  words(36, 'data');
-  head.setUint32(40, samples.byteLength, true);
-  const url = URL.createObjectURL(new Blob([head, samples], { type: 'audio/wav' }));
-
-  const player = document.createElement('rv-player');
-  const track = (participantId, lane) => ({ id: participantId, fileId: 'call', participantId, lane, media: 'audio', codec: 'pcmu', offsetMs: 0, durationMs: 60_000, gaps: [] });
-  const call = {
-    id: 'one',
-    kind: 'phone',
-    state: 'ready',
-    startedAt: '2026-05-04T08:00:00.000Z',
-    durationMs: 60_000,
-    files: [{ id: 'call', offsetMs: 0, durationMs: 60_000, playbackUrl: url }],
-    tracks: [track('caller', 1), track('callee', 2)],
-  };
-  const main = document.querySelector('script[type=module]').src;
-  return import(new URL('lib/material.js', main).href).then(({ material }) => {
-    Object.assign(player, { session: { id: 'one', live: false }, material: material([call]), activities: [] });
-    document.querySelector('main').prepend(player);
-  });
-}
-
-// heard waits until of the two sides just those can be heard that should be.
+// heard waits until of the two sides just those can be heard that should be. A
+// short call is played over and over.
 async function heard(page, what, sides) {
   await page.wait(
     what,
     (want) => {
+      const player = document.querySelector('rv-player');
+      if (player.position > player.total - 3) player.seek(0.5);
+      if (!player.playing) player.toggle();
       if (window.taps.length !== 2) return false;
       const level = (analyser, hertz) => {
         const bins = new Float32Array(analyser.frequencyBinCount);

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"image/png"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -19,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/testmedia"
 	"github.com/reelvault/reelvault/testmedia/node"
 )
@@ -64,12 +66,61 @@ func TestInsecure(t *testing.T) {
 
 // A telephone call is one file, and each of its sides can be heard alone.
 func TestBrowserPhone(t *testing.T) {
-	n := start(t)
+	port := freePort(t)
+	n := start(t, "--sip-port", port)
+	session := callOf(t, n, "127.0.0.1:"+port)
 	for _, browser := range []string{"chromium", "firefox"} {
 		t.Run(browser, func(t *testing.T) {
-			runScript(t, []string{"BROWSER=" + browser}, "phone.mjs", anotherLink(t, n))
+			runScript(t, []string{"BROWSER=" + browser, "OUT_DIR=" + t.ArtifactDir()}, "phone.mjs", anotherLink(t, n), session)
 		})
 	}
+}
+
+// callOf has a recording client bring a call of two tones, the caller's of
+// 500 Hz and the callee's of 1500 Hz, and gives the session that became of it.
+func callOf(t *testing.T, n *node.Node, target string) string {
+	t.Helper()
+	const length = 10 * time.Second
+	ctx := within(t, time.Minute)
+	call, err := testmedia.Call(ctx, testmedia.CallSpec{Target: target, Voices: []testmedia.Voice{
+		{Name: "Caller", Address: "sip:+420123456789@example.com", Law: reelvault.PCMU, Sound: testmedia.Tone(reelvault.PCMU, 500, length)},
+		{Name: "Callee", Address: "sip:desk@example.com", Law: reelvault.PCMU, Sound: testmedia.Tone(reelvault.PCMU, 1500, length)},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := call.Talk(ctx, testmedia.Talk{For: length, Reports: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := call.Bye(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var list struct{ Items []node.Session }
+	if err := n.JSON(ctx, http.MethodGet, "/api/v1/sessions", nil, &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Items) != 1 {
+		t.Fatalf("sessions: got %d, want that of the call", len(list.Items))
+	}
+	if _, err := n.Await(ctx, list.Items[0].ID, node.Finished); err != nil {
+		t.Fatal(err)
+	}
+	return list.Items[0].ID
+}
+
+// freePort gives a port that nobody had a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // nobody came
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // signInLink waits for the link: what a process prints takes its own way, and
