@@ -83,6 +83,21 @@ func Call(ctx context.Context, spec CallSpec) (*PhoneCall, error) {
 	return c, nil
 }
 
+// Aimed gives a call that is sent to ports without being signalled, one for
+// each voice, as to a receiver that only counts.
+func Aimed(ctx context.Context, voices []Voice, ports []netip.AddrPort) (*PhoneCall, error) {
+	c := &PhoneCall{spec: CallSpec{Voices: voices}}
+	for i, v := range voices {
+		l, err := newVoiceLine(ctx, ports[i].Addr(), v)
+		if err != nil {
+			return nil, errors.Join(err, c.Drop())
+		}
+		l.target = ports[i]
+		c.lines = append(c.lines, l)
+	}
+	return c, nil
+}
+
 func (c *PhoneCall) begin(ctx context.Context) error {
 	for i := range c.spec.Voices {
 		l, err := newVoiceLine(ctx, c.wire.Local.Addr(), c.spec.Voices[i])
@@ -177,6 +192,9 @@ func (c *PhoneCall) Hold(ctx context.Context, on bool) (SIPMessage, error) {
 
 // Bye says goodbye and closes the sockets.
 func (c *PhoneCall) Bye(ctx context.Context) error {
+	if c.wire == nil {
+		return c.Drop()
+	}
 	answer, err := c.Request(ctx, "BYE", "", "")
 	if err == nil && answer.Status() != 200 {
 		err = fmt.Errorf("say BYE: %s", answer.Start)
@@ -186,8 +204,11 @@ func (c *PhoneCall) Bye(ctx context.Context) error {
 
 // Drop closes the sockets without a word.
 func (c *PhoneCall) Drop() error {
-	err := c.wire.Close()
-	c.watching.Wait()
+	var err error
+	if c.wire != nil {
+		err = c.wire.Close()
+		c.watching.Wait()
+	}
 	for _, l := range c.lines {
 		err = errors.Join(err, l.conn.Close())
 	}

@@ -3,6 +3,9 @@
 //	bench                  all figures: recorder against a receiver that discards
 //	bench load --whip URL  publishers against any server's WHIP address
 //	bench discard          a WHIP server that throws every packet away
+//	bench calls            telephone calls against a receiver that discards
+//	bench callload --sip A calls to any session recording server
+//	bench udpdiscard       ports that throw every packet away
 //
 // Processor time is user and system time of the server process alone, from
 // /proc, in milliseconds a stream-second; a publisher is two streams. Both
@@ -21,8 +24,12 @@ import (
 
 type cli struct {
 	All     allCmd     `cmd:"" default:"withargs" help:"Measure everything and print the table."`
+	Calls   callsCmd   `cmd:"" help:"Measure telephone calls and print their table."`
 	Load    loadCmd    `cmd:"" help:"Publish to a WHIP address."`
 	Discard discardCmd `cmd:"" help:"Serve WHIP and discard what comes."`
+
+	Callload   callLoadCmd   `cmd:"" help:"Call a session recording server."`
+	Udpdiscard udpDiscardCmd `cmd:"" help:"Discard UDP on many ports."`
 }
 
 func main() {

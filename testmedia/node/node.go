@@ -167,6 +167,9 @@ var signInLink = regexp.MustCompile(`http://\S+/signin#\S+`)
 // SignInLink gives the one-time link that was printed, or nothing.
 func (n *Node) SignInLink() string { return signInLink.FindString(n.Log()) }
 
+// PID gives the process's id.
+func (n *Node) PID() int { return n.cmd.Process.Pid }
+
 // CPU gives the process's user and system time so far.
 func (n *Node) CPU() (time.Duration, error) { return CPU(n.cmd.Process.Pid) }
 

@@ -1,0 +1,258 @@
+// Package telephony_test has the real program record telephone calls: of our
+// own recording client, and of sipp from Debian.
+package telephony_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/testmedia"
+	"github.com/reelvault/reelvault/testmedia/node"
+)
+
+// patience is how long a test waits for what has to come, on a machine with
+// other things to do.
+const patience = time.Minute
+
+// phone is a node that takes calls.
+type phone struct {
+	*node.Node
+
+	sip int
+}
+
+// program is built once for all tests.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) } //nolint:forbidigo // what main of a test does
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "telephony")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	if program, err = node.Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func newPhone(tb testing.TB, args ...string) *phone {
+	tb.Helper()
+	port, err := node.FreePort(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	args = append([]string{"--sip-port", strconv.Itoa(port), "--rtp-ports", "30000-30399"}, args...)
+	n, err := node.Start(tb.Context(), node.Spec{Program: program, Dir: tb.TempDir(), Args: args})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &phone{n, port}
+	tb.Cleanup(func() {
+		if err := n.Terminate(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			tb.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := n.Wait(ctx); err != nil {
+			tb.Errorf("%v\n%s", err, n.Log())
+		}
+		if tb.Failed() {
+			tb.Log(n.Log())
+		}
+	})
+	return p
+}
+
+func (p *phone) target() string { return fmt.Sprintf("127.0.0.1:%d", p.sip) }
+
+// get reads JSON of the API.
+func (p *phone) get(tb testing.TB, path string, into any) {
+	tb.Helper()
+	if err := p.JSON(tb.Context(), http.MethodGet, path, nil, into); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// session is what the API says of one.
+type session struct {
+	ID, ExternalID, Name, Channel, Source, Status, TerminationReason string
+	Live                                                             bool
+	Participants                                                     []struct{ ID, Role, Name, Address string }
+}
+
+// sessions lists all.
+func (p *phone) sessions(tb testing.TB) []session {
+	tb.Helper()
+	var list struct{ Items []session }
+	p.get(tb, "/api/v1/sessions", &list)
+	return list.Items
+}
+
+// ended waits until there is a session that is over and whose recordings can
+// be played, and gives both.
+func (p *phone) ended(tb testing.TB, id string) (session, []node.Recording) {
+	tb.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		for _, s := range p.sessions(tb) {
+			if s.Live || id != "" && s.ExternalID != id {
+				continue
+			}
+			all, err := p.Recordings(tb.Context(), s.ID)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			if len(all) > 0 && !slices.ContainsFunc(all, func(r node.Recording) bool { return r.State != "ready" || len(r.Files) == 0 || r.Files[0].PlaybackURL == "" }) {
+				return s, all
+			}
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("no call ended; sessions: %+v\n%s", p.sessions(tb), p.Log())
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+// wave is a WAVE file of G.711.
+type wave struct {
+	law      reelvault.Codec
+	channels int
+	data     []byte
+}
+
+func (p *phone) wave(tb testing.TB, url string) wave {
+	tb.Helper()
+	b, err := p.Do(tb.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w, err := readWave(b)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return w
+}
+
+func readWave(b []byte) (wave, error) {
+	var w wave
+	if len(b) < 12 || string(b[:4]) != "RIFF" || string(b[8:12]) != "WAVE" {
+		return w, fmt.Errorf("no WAVE file: %.40q", b)
+	}
+	for rest := b[12:]; len(rest) >= 8; {
+		size := int(binary.LittleEndian.Uint32(rest[4:]))
+		body := rest[8:min(8+size, len(rest))]
+		switch string(rest[:4]) {
+		case "fmt ":
+			switch binary.LittleEndian.Uint16(body) {
+			case 6:
+				w.law = reelvault.PCMA
+			case 7:
+				w.law = reelvault.PCMU
+			}
+			w.channels = int(binary.LittleEndian.Uint16(body[2:]))
+		case "data":
+			w.data = body
+		}
+		rest = rest[min(8+size+size%2, len(rest)):]
+	}
+	if w.law == "" || w.channels == 0 {
+		return w, errors.New("no G.711 in the WAVE file")
+	}
+	return w, nil
+}
+
+// duration is how long the file plays.
+func (w wave) duration() time.Duration {
+	return time.Duration(len(w.data)/w.channels) * time.Second / 8000
+}
+
+// codes gives what one channel holds.
+func (w wave) codes(channel int) []byte {
+	var all []byte
+	for i := channel; i < len(w.data); i += w.channels {
+		all = append(all, w.data[i])
+	}
+	return all
+}
+
+// samples decodes one channel.
+func (w wave) samples(channel int) []float64 {
+	var all []float64
+	for _, code := range w.codes(channel) {
+		all = append(all, float64(testmedia.DecodeG711(w.law, code)))
+	}
+	return all
+}
+
+// snr gives the signal-to-noise ratio, in dB, of a tone in samples, and its
+// amplitude: all that is not the tone is noise.
+func snr(samples []float64, hertz float64) (decibel, amplitude float64) {
+	var sin, cos, power float64
+	for i, s := range samples {
+		phase := 2 * math.Pi * hertz * float64(i) / 8000
+		sin += s * math.Sin(phase)
+		cos += s * math.Cos(phase)
+		power += s * s
+	}
+	n := float64(len(samples))
+	amplitude = 2 * math.Hypot(sin, cos) / n
+	signal := n * amplitude * amplitude / 2
+	return 10 * math.Log10(signal/max(power-signal, 1e-9)), amplitude
+}
+
+// lasts says how long something is not silent, in both laws' own silence.
+func (w wave) sound(channel int) time.Duration {
+	silence := byte(0xff)
+	if w.law == reelvault.PCMA {
+		silence = 0xd5
+	}
+	codes := w.codes(channel)
+	first := bytes.IndexFunc(codes, func(rune) bool { return true })
+	_ = first
+	begin, end := -1, 0
+	for i, c := range codes {
+		if c != silence {
+			if begin < 0 {
+				begin = i
+			}
+			end = i + 1
+		}
+	}
+	if begin < 0 {
+		return 0
+	}
+	return time.Duration(end-begin) * time.Second / 8000
+}
+
+func tones(law reelvault.Codec) []testmedia.Voice {
+	return []testmedia.Voice{
+		{Name: "Alice", Address: "sip:alice@example.org", Law: law, Sound: testmedia.Tone(law, 500, time.Second)},
+		{Name: "Bob", Address: "sip:bob@example.org", Law: law, Sound: testmedia.Tone(law, 1200, time.Second)},
+	}
+}
+
+// Save keeps a file for a look at it, in the folder that KEEP names.
+func keep(tb testing.TB, name string, data []byte) {
+	tb.Helper()
+	if dir := os.Getenv("KEEP"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			tb.Error(err)
+		}
+	}
+}
