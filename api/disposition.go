@@ -67,8 +67,7 @@ func sharedDisposition(name string) string {
 	if extension := path.Ext(name); len(extension) <= maxExtension && len(name) > maxFileName {
 		name = cut(name, maxFileName-len(extension)) + extension
 	}
-	name = cut(name, maxFileName)
-	if name == "" {
+	if name = strings.TrimRight(cut(name, maxFileName), ". "); name == "" {
 		name = "file"
 	}
 	if base, _, _ := strings.Cut(name, "."); devices[strings.ToUpper(strings.TrimSpace(base))] {

@@ -8,8 +8,10 @@ import (
 
 // What tests and fuzzing reach directly: the parsers of what a client chose.
 var (
-	Disposition   = disposition
-	ClientAddress = clientAddress
+	Disposition       = disposition
+	SharedDisposition = sharedDisposition
+	ClientAddress     = clientAddress
+	ParseMetadata     = parseMetadata
 )
 
 // Keeps says whether s keeps text, as it is, in any answer.

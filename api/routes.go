@@ -16,6 +16,9 @@ const (
 	mediaPrefix = "/media/"
 )
 
+// allowedHeaders are those that pages of other origins may send.
+const allowedHeaders = "Authorization, Content-Type, If-Match, Request-Id"
+
 // mountRest adds what is no operation: the answer to other methods on the
 // paths of operations, to unknown paths, the documents and the pages.
 func (s *Server) mountRest(mux *http.ServeMux, spec *huma.OpenAPI) {
@@ -57,9 +60,10 @@ func (s *Server) otherMethods(item *huma.PathItem) http.HandlerFunc {
 			return
 		}
 		h.Set("Access-Control-Allow-Methods", allow)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, Request-Id"+tusAllowed)
+		h.Set("Access-Control-Allow-Headers", allowedHeaders)
 		h.Set("Access-Control-Max-Age", "7200") // the most that Chromium heeds
 		if r.tus {
+			h.Set("Access-Control-Allow-Headers", allowedHeaders+tusAllowed)
 			s.offerTus(w, req)
 			w.WriteHeader(http.StatusNoContent)
 			return

@@ -46,7 +46,9 @@ func tus(method, path, bearer, body string, headers ...string) call {
 	return c
 }
 
-func filename(name string) string { return "filename " + base64.StdEncoding.EncodeToString([]byte(name)) }
+func filename(name string) string {
+	return "filename " + base64.StdEncoding.EncodeToString([]byte(name))
+}
 
 // announce begins an upload as somebody who may, and gives its path.
 func (w *world) announce(tb testing.TB, bearer, session, name string, size int) string {
