@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -70,7 +69,7 @@ func (n *node) serveDemo(ctx context.Context, server *http.Server, l net.Listene
 	var played sync.WaitGroup
 	played.Go(func() {
 		defer stop()
-		if err := playDemo(playing, n.catalog, l.Addr(), n.log); err != nil {
+		if err := n.playDemo(playing, l.Addr()); err != nil {
 			n.log.ErrorContext(playing, "play the demo", "err", err)
 		}
 		<-playing.Done() // whatever became of the demo, people may look at it
@@ -81,17 +80,17 @@ func (n *node) serveDemo(ctx context.Context, server *http.Server, l net.Listene
 }
 
 // playDemo plays against the server that listens on addr, until ctx ends.
-func playDemo(ctx context.Context, catalog storage.Catalog, addr net.Addr, log *slog.Logger) (err error) {
+func (n *node) playDemo(ctx context.Context, addr net.Addr) (err error) {
 	lasting := context.WithoutCancel(ctx) // the token is taken back in the end
-	tenant, err := catalog.TenantNamed(lasting, demoTenant)
+	tenant, err := n.catalog.TenantNamed(lasting, demoTenant)
 	if err != nil {
 		return err
 	}
-	secret, err := lendToken(lasting, catalog, tenant.ID, time.Now())
+	secret, err := lendToken(lasting, n.catalog, tenant.ID, time.Now())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, takeTokens(lasting, catalog, tenant.ID, time.Now())) }()
+	defer func() { err = errors.Join(err, takeTokens(lasting, n.catalog, tenant.ID, time.Now())) }()
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
 		return err
@@ -99,7 +98,9 @@ func playDemo(ctx context.Context, catalog storage.Catalog, addr net.Addr, log *
 	if net.ParseIP(host).IsUnspecified() {
 		host = loopback
 	}
-	return demo.Play(ctx, demo.Node{URL: "http://" + net.JoinHostPort(host, port), Token: secret.Reveal(), Log: log})
+	return demo.Play(ctx, demo.Node{
+		URL: "http://" + net.JoinHostPort(host, port), Token: secret.Reveal(), SIP: n.phone.Addr().String(), Log: n.log,
+	})
 }
 
 // lendToken makes the token that the demo uses while it lasts.

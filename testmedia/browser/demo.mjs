@@ -41,7 +41,7 @@ try {
   await open(page, 'card declined');
   await page.wait('the screen', () => document.querySelector('[data-kind=screen][data-state=ready]'));
   await plays(page, moment);
-  await page.click('.player [data-action=play]'); // which holds it
+  await page.click('.player [data-action=toggle]');
   await accessible(page, 'a session of the demo');
   await shot('picture');
   assert(page.faults.length === 0, `the page says ${page.faults.join('; ')}`);

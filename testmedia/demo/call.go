@@ -17,14 +17,14 @@ var errHungUp = errors.New("the recorder has hung up")
 
 // liveCall goes on until ctx ends.
 func (p *player) liveCall(ctx context.Context) error {
-	return p.phone(ctx, "Petr Novák - windscreen")
+	return p.phone(ctx, "Novák - windscreen")
 }
 
 // shortCall is the contact before it, which broke off.
 func (p *player) shortCall(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, short)
 	defer cancel()
-	return p.phone(ctx, "Petr Novák - first contact")
+	return p.phone(ctx, "Novák - first contact")
 }
 
 // phone has a caller and an operator talk by telephone until ctx ends, as the
@@ -54,8 +54,8 @@ func (p *player) phone(ctx context.Context, name string) (err error) {
 		return err
 	}
 	err = together(ctx, func(ctx context.Context) error {
-		_, err := call.Talk(ctx, testmedia.Talk{For: forEver, Reports: true})
-		return err
+		_, failed := call.Talk(ctx, testmedia.Talk{For: forEver, Reports: true})
+		return failed
 	}, func(ctx context.Context) error {
 		select {
 		case <-call.Ended():

@@ -20,6 +20,9 @@ const (
 	// is in the middle of a sentence then.
 	short = 8 * time.Second
 
+	// apart is how much later the live ones begin: lists show them as later.
+	apart = 200 * time.Millisecond
+
 	// again is how long after a live session was ended, or broke off, the next
 	// one begins. What ends it may go on doing so: a list of many short
 	// sessions would be no demo.
@@ -55,14 +58,15 @@ func Play(ctx context.Context, n Node) error {
 	}
 	var all sync.WaitGroup
 	defer all.Wait()
-	all.Go(func() { p.repeat(ctx, "video session", p.liveVideo) })
-	all.Go(func() { p.repeat(ctx, "call", p.liveCall) })
 	if !left.video {
 		all.Go(func() { p.once(ctx, "short video session", p.shortVideo) })
 	}
 	if !left.call {
 		all.Go(func() { p.once(ctx, "short call", p.shortCall) })
 	}
+	sleep(ctx, apart)
+	all.Go(func() { p.repeat(ctx, "video session", p.liveVideo) })
+	all.Go(func() { p.repeat(ctx, "call", p.liveCall) })
 	return nil
 }
 
@@ -109,11 +113,9 @@ func (p *player) once(ctx context.Context, what string, scene func(context.Conte
 
 // repeat plays a scene whenever it is over.
 func (p *player) repeat(ctx context.Context, what string, scene func(context.Context) error) {
-	for {
+	for ctx.Err() == nil {
 		p.once(ctx, what, scene)
-		if !sleep(ctx, again) {
-			return
-		}
+		sleep(ctx, again)
 	}
 }
 

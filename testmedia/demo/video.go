@@ -60,14 +60,14 @@ func (s stage) reached(ctx context.Context, after time.Duration) bool {
 
 // liveVideo goes on until ctx ends.
 func (p *player) liveVideo(ctx context.Context) error {
-	return p.video(ctx, "Jana Malá - card declined", p.shareScreen, p.shareFile)
+	return p.video(ctx, "Malá - card declined", p.shareScreen, p.shareFile)
 }
 
 // shortVideo is the contact before it, which broke off.
 func (p *player) shortVideo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lead+short)
 	defer cancel()
-	return p.video(ctx, "Jana Malá - first contact")
+	return p.video(ctx, "Malá - first contact")
 }
 
 // video has guest and operator talk in a session of their own until ctx ends,
