@@ -23,8 +23,8 @@ export const publishing = [
   ['a pause keeps its reason', pause],
   ['a broken connection is restarted', restart],
   ['a screen is shared', screen],
-  saying.file,
   saying.beside,
+  saying.file,
   ['the end of the session finishes its recordings', end],
 ];
 

@@ -7,6 +7,9 @@ import { accessible, assert } from './checks.mjs';
 // How far from a message's moment a click on it may lead, in s.
 const exact = 0.5;
 
+// How much longer the recording is than the last message, in s.
+const longer = 6;
+
 // What is said while the session goes on: see publishing.mjs.
 export const saying = {
   before: ['what is written before anything is recorded is in the transcript', before],
@@ -54,8 +57,11 @@ async function during({ page, session, shot }) {
   await page.click('#tab-recordings');
 }
 
+// What comes next comes later, so that this can be told from it and be played.
 async function beside({ page, session }) {
+  const before = await page.evaluate(() => document.querySelector('rv-player').total);
   await say(page, session, { text: words.beside, actor: 'Guest' });
+  await page.wait('more of a recording', (s) => document.querySelector('rv-player').total > s, before + longer);
 }
 
 async function file({ page, session }) {
@@ -178,7 +184,9 @@ async function arrives(page, moment, kind) {
   await page.wait(
     `pictures in step after ${moment}`,
     ([from, tile]) => {
-      const { timeline } = document.querySelector('rv-player');
+      const player = document.querySelector('rv-player');
+      const { timeline } = player;
+      if (!timeline.playing) player.playAt(player.material.start + from * 1000); // it came to the end meanwhile
       const here = timeline.lanes.filter((l) => timeline.covers(l));
       return (
         timeline.position > from + 0.1 &&
@@ -191,7 +199,7 @@ async function arrives(page, moment, kind) {
 }
 
 // All of this happens in one turn of the page, so that playing on changes nothing.
-async function marks({ page, shot }) {
+async function marks({ page }) {
   for (const text of [words.during, words.beside]) {
     const { item, moment } = await target(page, text);
     const found = await page.evaluate((sel) => {
@@ -212,7 +220,6 @@ async function marks({ page, shot }) {
   await page.evaluate(() => document.querySelector('.moments').dispatchEvent(new WheelEvent('wheel')));
   await page.click('[data-action=follow]');
   await page.wait('no offer to follow', () => !document.querySelector('[data-action=follow]'));
-  await shot(page, 'picture'); // which README.md shows
 }
 
 // The browser saves it under a name of its choice; what counts are the bytes.

@@ -269,7 +269,7 @@ func probe(t *testing.T, args ...string) string {
 // gives what it printed. One that fails ends the test.
 func runScript(t *testing.T, env []string, args ...string) []byte {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.Dir = scripts
