@@ -125,7 +125,7 @@ func (r reader) view(a reelvault.Activity) activityView {
 		v.Data = json.RawMessage(a.Data)
 	}
 	// Why a recording failed is for those who run this, not for the call.
-	if r.content && !(r.taking && ours) {
+	if r.content && (!r.taking || !ours) {
 		v.Text = a.Text
 	}
 	if !ours {
@@ -202,13 +202,9 @@ func (s *Server) createActivity(ctx context.Context, c *caller, in *createActivi
 		ParticipantID: in.Body.Participant, Text: in.Body.Text, ClientID: in.Body.ClientID,
 	}
 	if len(in.Body.Data) > 0 {
-		text, err := json.Marshal(in.Body.Data)
-		if err != nil {
-			return nil, err
-		}
-		a.Data = string(text)
+		a.Data = dataOf(in.Body.Data)
 	}
-	if err := a.Validate(); err != nil {
+	if err = a.Validate(); err != nil {
 		return nil, err
 	}
 	if a.Type.Own() {

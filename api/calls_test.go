@@ -296,8 +296,11 @@ func TestRecordingNow(t *testing.T) {
 		state reelvault.RecordingState
 		want  string
 	}{
-		{reelvault.RecordingReady, "off"}, {reelvault.RecordingProcessing, "off"}, {reelvault.RecordingPaused, "paused"},
-		{reelvault.RecordingRunning, "recording"}, {reelvault.RecordingPaused, "recording"},
+		{reelvault.RecordingReady, "off"},
+		{reelvault.RecordingProcessing, "off"},
+		{reelvault.RecordingPaused, "paused"},
+		{reelvault.RecordingRunning, "recording"},
+		{reelvault.RecordingPaused, "recording"},
 	} {
 		w.recording(t, w.a, w.a.Session, tt.state)
 		if got := w.join(t, secret).Recording; got != tt.want {

@@ -150,7 +150,7 @@ func (s *Server) noteConsent(ctx context.Context, session reelvault.Session, p r
 		ID: newID(), TenantID: session.TenantID, SessionID: session.ID, At: p.Consent.At,
 		Type: reelvault.ActivityConsentGiven, Actor: p.Role.Actor(), ParticipantID: p.ID,
 		Data:     dataOf(map[string]any{"version": p.Consent.Version}),
-		ClientID: ownClientID + "consent." + strconv.FormatInt(p.Consent.At.UnixMilli(), 10),
+		ClientID: ownClientID + string(p.Consent.Answer) + strconv.FormatInt(p.Consent.At.UnixMilli(), 10),
 	}
 	if p.Consent.Answer == reelvault.ConsentRefused {
 		a.Type = reelvault.ActivityConsentRefused

@@ -39,12 +39,13 @@ func (c *faultyCatalog) Append(ctx context.Context, e reelvault.AuditEvent) erro
 
 // control moves recordings in the catalog as the recorder would.
 type control struct {
-	catalog storage.Catalog
-	now     storage.Clock
-	mu      sync.Mutex
-	stopped []string // sessions
-	paused  []string // by, reason
-	before  func()   // runs before a stop
+	catalog  storage.Catalog
+	now      storage.Clock
+	mu       sync.Mutex
+	stopped  []string // sessions
+	released []string // sessions
+	paused   []string // by, reason
+	before   func()   // runs before a stop
 }
 
 func (c *control) Pause(ctx context.Context, tenantID, id, by, reason string) (reelvault.Recording, error) {
@@ -75,7 +76,19 @@ func (c *control) StopSession(_ context.Context, _, sessionID string) error {
 	return nil
 }
 
-func (c *control) Release(context.Context, string, string) error { return nil }
+func (c *control) Release(_ context.Context, _, sessionID string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.released = append(c.released, sessionID)
+	return nil
+}
+
+// done gives how often sessions were released and stopped.
+func (c *control) done() (released, stopped int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.released), len(c.stopped)
+}
 
 func (c *control) move(ctx context.Context, tenantID, id string, e reelvault.RecordingEvent) (reelvault.Recording, error) {
 	if _, err := c.catalog.MoveRecording(ctx, id, e, reelvault.Recording{}); err != nil {

@@ -162,7 +162,7 @@ func (f *Feed) activity(tenantID, sessionID string, t reelvault.ActivityType) re
 func dataOf(v map[string]any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // strings and numbers only
+		panic(err) // what comes from JSON, strings and numbers can be written as JSON
 	}
 	return string(b)
 }

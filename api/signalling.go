@@ -159,8 +159,8 @@ func (s *Server) settle(ctx context.Context, c *caller, sessionID, connection, n
 	return err
 }
 
-// created answers the offer of c.
-func (s *Server) created(c *caller, a media.Answer, sessionID, name string) *sdpOutput {
+// created answers an offer.
+func (s *Server) created(a media.Answer, sessionID, name string) *sdpOutput {
 	return &sdpOutput{
 		Status: http.StatusCreated, ContentType: sdpType, ETag: a.ETag,
 		Location:    apiPrefix + "/sessions/" + sessionID + "/" + name + "/" + a.ID,

@@ -61,5 +61,5 @@ func (s *Server) watch(ctx context.Context, c *caller, in *whepInput) (*sdpOutpu
 		s.takeBack(ctx, session.ID, a.ID) // the session ended while the offer was answered
 		return nil, err
 	}
-	return s.created(c, a, session.ID, "whep"), nil
+	return s.created(a, session.ID, "whep"), nil
 }

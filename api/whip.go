@@ -69,7 +69,7 @@ func (s *Server) publish(ctx context.Context, c *caller, in *whipInput) (*sdpOut
 		s.takeBack(ctx, session.ID, a.ID) // the session or the feature ended while the offer was answered
 		return nil, err
 	}
-	return s.created(c, a, session.ID, "whip"), nil
+	return s.created(a, session.ID, "whip"), nil
 }
 
 // publisherOf says as whom the caller publishes. A ticket binds; a token may

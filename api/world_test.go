@@ -91,6 +91,12 @@ func roomy() api.Limits {
 
 func newWorld(tb testing.TB, change ...func(*api.Config)) *world {
 	tb.Helper()
+	return newWorldOf(tb, grace, change...)
+}
+
+// newWorldOf is newWorld with another grace time.
+func newWorldOf(tb testing.TB, grace time.Duration, change ...func(*api.Config)) *world {
+	tb.Helper()
 	w := &world{clock: &clock{now: time.Now().UTC().Truncate(time.Millisecond)}, logs: &bytes.Buffer{}}
 	log := slog.New(slog.NewTextHandler(&lockedWriter{w: w.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	db, err := sqlite.Open(tb.Context(), filepath.Join(tb.TempDir(), "catalog.db"), w.clock.Now, log)
@@ -291,6 +297,21 @@ func (w *world) do(c call) *httptest.ResponseRecorder {
 	}
 	w.ServeHTTP(rec, r)
 	return rec
+}
+
+// await waits until something holds.
+func (w *world) await(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(30 * time.Second)
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-late:
+			tb.Fatalf("%s never came", what)
+		}
+	}
 }
 
 // csrf gives the token that belongs to a cookie.

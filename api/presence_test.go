@@ -1,0 +1,135 @@
+package api_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
+	"github.com/reelvault/reelvault/storage"
+)
+
+func (w *world) published(participant string, kind reelvault.RecordingKind) media.Published {
+	return media.Published{Publisher: media.Publisher{
+		TenantID: w.a.ID, SessionID: w.a.Session, ParticipantID: participant, Role: reelvault.RoleGuest, Kind: kind,
+	}}
+}
+
+// Who has no connection and no stream any more has left after the grace time,
+// once, and joins anew when they come back.
+func TestJoinedAndLeft(t *testing.T) {
+	w := newWorldOf(t, time.Millisecond)
+	url := w.listen(t) + "/api/v1/events"
+	ticket := w.callTicket(t, "guest-1")
+	first, second := open(t, url, ticket), open(t, url, ticket)
+	first.lines.Scan()
+	second.lines.Scan()
+	must(t, first.Body.Close())
+	camera := w.published("guest-1", reelvault.RecordingAV)
+	w.feed.Publisher(camera, true)
+	must(t, second.Body.Close())
+	w.feed.Publisher(camera, false)
+	w.await(t, "the leaving", func() bool { return len(w.what(t)) == 4 })
+	s, err := w.catalog.Session(t.Context(), w.a.ID, w.a.Session)
+	must(t, err)
+	if p := s.Participants[0]; p.LeftAt.IsZero() || p.Name != "Jana" {
+		t.Errorf("got %+v, want somebody who has left", p)
+	}
+	third := open(t, url+"?after=0", ticket)
+	var got []string
+	for range 5 {
+		a, _ := third.next(t)
+		got = append(got, a.Type)
+		if a.Type == "Joined" && (a.Actor != "Guest" || a.Participant != "guest-1" || a.Data["name"] != "Jana" || a.Data["role"] != "guest") {
+			t.Errorf("got %+v", a)
+		}
+	}
+	wantList(t, "what happened", got, []string{"Joined", "publisher.started", "publisher.stopped", "Left", "Joined"})
+}
+
+// Who comes back within the grace time has never left.
+func TestGrace(t *testing.T) {
+	w := newWorld(t)
+	url := w.listen(t) + "/api/v1/events"
+	ticket := w.callTicket(t, "guest-1")
+	for range 3 {
+		s := open(t, url, ticket)
+		s.lines.Scan()
+		must(t, s.Body.Close())
+	}
+	wantList(t, "what happened", w.what(t), []string{"Joined guest-1"})
+}
+
+// Each connection of a publisher is told of, and how many are left; a screen is
+// an activity of its own.
+func TestPublisherActivities(t *testing.T) {
+	w := newWorld(t)
+	camera, screen := w.published("guest-1", reelvault.RecordingAV), w.published("guest-1", reelvault.RecordingScreen)
+	for _, step := range []struct {
+		p  media.Published
+		up bool
+	}{{camera, true}, {camera, true}, {screen, true}, {camera, false}, {camera, false}, {screen, false}} {
+		w.feed.Publisher(step.p, step.up)
+	}
+	w.await(t, "the last", func() bool { return len(w.what(t)) == 8 })
+	as, err := w.catalog.Activities(t.Context(), storage.ActivityFilter{TenantID: w.a.ID, Limit: 9})
+	must(t, err)
+	got := []string{}
+	for _, a := range as[1:] {
+		got = append(got, string(a.Type)+" "+string(a.Actor)+a.Data)
+	}
+	wantList(t, "what happened", got, []string{
+		`publisher.started Guest{"source":"camera"}`, `publisher.started Guest{"source":"camera"}`,
+		`publisher.started Guest{"source":"screen"}`, `SharedScreen Guest`,
+		`publisher.stopped Guest{"remaining":1,"source":"camera"}`, `publisher.stopped Guest{"remaining":0,"source":"camera"}`,
+		`publisher.stopped Guest{"remaining":0,"source":"screen"}`,
+	})
+}
+
+// What becomes of a recording is told, and resuming is not starting.
+func TestRecordingActivities(t *testing.T) {
+	w := newWorld(t)
+	r := reelvault.Recording{ID: newID(), TenantID: w.a.ID, SessionID: w.a.Session, Kind: reelvault.RecordingAV}
+	for _, s := range []reelvault.RecordingState{
+		reelvault.RecordingRunning, reelvault.RecordingPaused, reelvault.RecordingRunning, reelvault.RecordingProcessing,
+		reelvault.RecordingFailed, reelvault.RecordingDeleted,
+	} {
+		r.State, r.Reason = s, "the disk broke"
+		w.feed.Recording(r)
+	}
+	w.await(t, "the last", func() bool { return len(w.what(t)) == 5 })
+	wantList(t, "what happened", w.what(t), []string{
+		"recording.started", "recording.paused", "recording.resumed", "recording.stopped", "recording.failed",
+	})
+	// Why it failed is not for those who are in the call.
+	for bearer, want := range map[string]string{w.a.Token: "the disk broke", w.callTicket(t, "guest-1"): ""} {
+		items := w.read(t, bearer, "").Items
+		if last := items[4]; last.Text != want || last.Data["recordingId"] != r.ID || last.Data["kind"] != "av" {
+			t.Errorf("got %+v, want the text %q", last, want)
+		}
+	}
+}
+
+// The end of a session is told once, with who was there until then.
+func TestSessionEnded(t *testing.T) {
+	w := newWorld(t)
+	url := w.listen(t) + "/api/v1/events"
+	s := open(t, url, w.callTicket(t, "guest-1"))
+	w.guest(t, w.a, "guest-2")
+	_, err := w.catalog.Leave(t.Context(), w.a.ID, w.a.Session, "guest-2", w.clock.Now())
+	must(t, err)
+	w.await(t, "the guest", func() bool { return len(w.what(t)) == 1 })
+	for range 2 {
+		wantStatus(t, w.do(call{method: "POST", path: "/api/v1/sessions/" + w.a.Session + "/end", bearer: w.a.Token}), 200)
+	}
+	var got []string
+	for range 3 {
+		a, _ := s.next(t)
+		got = append(got, a.Type+" "+a.Participant)
+		if a.Type == "SessionEnded" && a.Data["reason"] != "SessionApiCall" {
+			t.Errorf("got %+v", a)
+		}
+	}
+	wantList(t, "what happened", got, []string{"Joined guest-1", "Left guest-1", "SessionEnded "})
+	wantList(t, "what is kept", w.what(t), []string{"Joined guest-1", "Left guest-1", "SessionEnded"})
+}
