@@ -114,8 +114,8 @@ func awaitSessions(t *testing.T, n *node.Node, wanted func([]shown) bool) []show
 }
 
 // Within seconds of its start the demo has sessions that go on and that are
-// over, with recordings that are whole. It ends in order, and begins anew in
-// the same folder; README.md shows how it looks then.
+// over, with recordings that are whole. It ends in order, or is killed, and
+// begins anew in the same folder. README.md shows how it looks then.
 func TestDemo(t *testing.T) {
 	begun := time.Now()
 	n := start(t, "--demo")
@@ -133,12 +133,29 @@ func TestDemo(t *testing.T) {
 	all = awaitSessions(t, n, thereIs(2))
 	t.Logf("everything was there again %.1f s after the second start", time.Since(begun).Seconds())
 	checkWhole(t, n, all)
-	if words := demoComplaint.FindString(n.Log()); words != "" {
-		t.Errorf("the log says: %s", words)
-	}
 	out := t.ArtifactDir()
 	runScript(t, []string{"BROWSER=chromium", "OUT_DIR=" + out}, "demo.mjs", anotherLink(t, n, "--demo"))
 	checkPicture(t, filepath.Join(out, "chromium-picture.png"))
+	if err := errors.Join(n.Kill(), n.Restart(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	awaitSessions(t, n, thereIs(3))
+	checkTokens(t, n)
+	if words := demoComplaint.FindString(n.Log()); words != "" {
+		t.Errorf("the log says: %s", words)
+	}
+}
+
+// checkTokens looks for what a demo that was killed has left.
+func checkTokens(t *testing.T, n *node.Node) {
+	t.Helper()
+	var tokens struct{ Items []struct{ Name string } }
+	if err := n.JSON(t.Context(), "GET", "/api/v1/tokens", nil, &tokens); err != nil {
+		t.Fatal(err)
+	}
+	if len(tokens.Items) != 2 {
+		t.Errorf("tokens: got %+v, want this test's and one of the demo", tokens.Items)
+	}
 }
 
 // demoComplaint is what the log says when somebody in the demo could not go on.
