@@ -147,6 +147,8 @@ func (in *eventsInput) start(latest int64) (int64, error) {
 func (s *Server) follow(ctx context.Context, w http.ResponseWriter, c *caller, r reader, seq int64) error {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	next, stop := s.Feed.follow(r.tenantID, r.sessionID)
+	defer stop()
 	if r.taking {
 		p := reelvault.Participant{ID: c.credential.ParticipantID, Role: c.credential.Role, JoinedAt: s.now()}
 		if leave, err := s.Feed.stay(ctx, r.tenantID, r.sessionID, p); err == nil {
@@ -157,7 +159,7 @@ func (s *Server) follow(ctx context.Context, w http.ResponseWriter, c *caller, r
 	}
 	out := bytes.NewBufferString(fmt.Sprintf("retry: %d\nid: %d\n\n", reconnect.Milliseconds(), seq))
 	for {
-		changed := s.Feed.changes(r.tenantID, r.sessionID)
+		changed := next() // before the log is read, or what comes meanwhile would be missed
 		for more := true; more; {
 			b, err := s.after(ctx, r, seq, eventsAtOnce)
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"hash/fnv"
 	"log/slog"
 	"sync"
 	"time"
@@ -14,10 +15,14 @@ import (
 )
 
 const (
-	// feedQueue bounds what observers have told and is not written yet. They
-	// must not wait: a catalog that stalls for this long loses what follows,
-	// with a line in the log, instead of stalling media.
-	feedQueue = 4096
+	// feedDesks is how many sessions are written about at a time: writes that
+	// arrive together share a commit.
+	feedDesks = 32
+
+	// feedQueue bounds what observers have told a desk and is not written yet.
+	// They must not wait: a catalog that stalls for this long loses what
+	// follows, with a line in the log, instead of stalling media.
+	feedQueue = 256
 
 	// feedTimeout bounds one write that no request waits for.
 	feedTimeout = 10 * time.Second
@@ -49,16 +54,13 @@ type FeedConfig struct {
 type Feed struct {
 	config FeedConfig
 	log    *slog.Logger
-
-	jobs  chan func(ctx context.Context) // to run, which alone takes them
-	done  chan struct{}                  // closed when run has returned
-	ended chan struct{}                  // closed when followers have to end
-
-	doors sync.Mutex // held while somebody comes or goes, with what the catalog says about it
+	desks  [feedDesks]desk
+	work   sync.WaitGroup // one for each desk
+	ended  chan struct{}  // closed when followers have to end
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
-	bells    map[place]chan struct{}
+	bells    map[place]*bell
 	present  map[person]*presence
 	captures map[string]reelvault.RecordingState // of recordings that go on
 	left     func(ctx context.Context, tenantID, sessionID string)
@@ -67,47 +69,69 @@ type Feed struct {
 // place is a session, or a whole tenant if SessionID is empty.
 type place struct{ tenantID, sessionID string }
 
+// desk writes about some of the sessions, each time the same.
+type desk struct {
+	jobs chan func(ctx context.Context) // to sit, which alone takes them
+	door sync.Mutex                     // held while somebody comes or goes, with what the catalog says about it
+}
+
+// bell wakes those who follow one place.
+type bell struct {
+	followers int
+	rung      chan struct{} // closed when it rings, and then replaced
+}
+
 // NewFeed starts a Feed.
 func NewFeed(c FeedConfig) *Feed {
 	c.Grace = cmp.Or(c.Grace, DefaultGrace)
 	f := &Feed{
-		config: c, log: c.Log,
-		jobs: make(chan func(context.Context), feedQueue), done: make(chan struct{}), ended: make(chan struct{}),
-		bells: map[place]chan struct{}{}, present: map[person]*presence{},
+		config: c, log: c.Log, ended: make(chan struct{}),
+		bells: map[place]*bell{}, present: map[person]*presence{},
 		captures: map[string]reelvault.RecordingState{},
 		left:     func(context.Context, string, string) {},
 	}
-	go f.run()
+	for i := range f.desks {
+		f.desks[i].jobs = make(chan func(context.Context), feedQueue)
+		f.work.Go(f.desks[i].sit)
+	}
 	return f
 }
 
-// run does one job after the other, so that what was told in an order is
-// written in it.
-func (f *Feed) run() {
-	defer close(f.done)
-	for job := range f.jobs {
+// sit does one job after the other, so that what was told of a session in an
+// order is written in it.
+func (d *desk) sit() {
+	for job := range d.jobs {
 		ctx, cancel := context.WithTimeout(context.Background(), feedTimeout)
 		job(ctx)
 		cancel()
 	}
 }
 
+// of gives the desk of a session.
+func (f *Feed) of(sessionID string) *desk {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(sessionID)) // never fails, as hash.Hash documents
+	return &f.desks[h.Sum32()%feedDesks]
+}
+
 // Close ends all followers and returns when what was told is written. Nobody
 // has left because of it: they come back to the next start. A second Close
-// does nothing.
+// waits for the same.
 func (f *Feed) Close() {
 	f.mu.Lock()
-	closed := f.closed
+	first := !f.closed
 	f.closed = true
-	for _, p := range f.present {
-		p.stop()
+	if first {
+		for _, p := range f.present {
+			p.stop()
+		}
+		for i := range f.desks {
+			close(f.desks[i].jobs)
+		}
 	}
 	f.mu.Unlock()
-	if !closed {
-		close(f.jobs)
-	}
-	<-f.done
-	if !closed {
+	f.work.Wait()
+	if first {
 		close(f.ended)
 	}
 }
@@ -119,17 +143,20 @@ func (f *Feed) onLeave(do func(ctx context.Context, tenantID, sessionID string))
 	f.left = do
 }
 
-// tell hands over a job and never waits.
-func (f *Feed) tell(what string, job func(ctx context.Context)) {
+// tell hands over a job about a session, and never waits. It says whether the
+// job will be done.
+func (f *Feed) tell(sessionID string, job func(ctx context.Context)) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
-		return
+		return false
 	}
 	select {
-	case f.jobs <- job:
+	case f.of(sessionID).jobs <- job:
+		return true
 	default:
-		f.log.Error("activity lost: the catalog is too slow", "what", what)
+		f.log.Error("activity lost: the catalog is too slow", "session", sessionID)
+		return false
 	}
 }
 
@@ -167,16 +194,30 @@ func dataOf(v map[string]any) string {
 	return string(b)
 }
 
-// changes gives a channel that is closed with the next activity of a session,
-// or of a whole tenant if sessionID is empty.
-func (f *Feed) changes(tenantID, sessionID string) <-chan struct{} {
+// follow gives a function whose channel is closed with the next activity of a
+// session, or of a whole tenant if sessionID is empty, until stop is called.
+func (f *Feed) follow(tenantID, sessionID string) (next func() <-chan struct{}, stop func()) {
+	at := place{tenantID, sessionID}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	at := place{tenantID, sessionID}
-	if f.bells[at] == nil {
-		f.bells[at] = make(chan struct{})
+	b := f.bells[at]
+	if b == nil {
+		b = &bell{rung: make(chan struct{})}
+		f.bells[at] = b
 	}
-	return f.bells[at]
+	b.followers++
+	next = func() <-chan struct{} {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return b.rung
+	}
+	return next, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if b.followers--; b.followers == 0 {
+			delete(f.bells, at)
+		}
+	}
 }
 
 // ring wakes those who follow a session or its tenant.
@@ -184,16 +225,12 @@ func (f *Feed) ring(tenantID, sessionID string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, at := range []place{{tenantID, sessionID}, {tenantID, ""}} {
-		if bell := f.bells[at]; bell != nil {
-			close(bell)
-			delete(f.bells, at)
+		if b := f.bells[at]; b != nil {
+			close(b.rung)
+			b.rung = make(chan struct{})
 		}
 	}
 }
-
-// Ring wakes those who follow a session, in which something was appended that
-// the Feed had no part in.
-func (f *Feed) Ring(tenantID, sessionID string) { f.ring(tenantID, sessionID) }
 
 // Recording notes what became of a recording: opened, paused, resumed, ended,
 // ready or failed. It never waits.
@@ -225,14 +262,14 @@ func (f *Feed) Recording(r reelvault.Recording) {
 		return
 	}
 	a.Data = dataOf(map[string]any{"recordingId": r.ID, "kind": r.Kind})
-	f.tell(string(a.Type), func(ctx context.Context) { f.note(ctx, a) })
+	f.tell(r.SessionID, func(ctx context.Context) { f.note(ctx, a) })
 }
 
 // Publisher notes that somebody's media comes, or comes no more, by one of
 // perhaps several connections. It never waits.
 func (f *Feed) Publisher(p media.Published, up bool) {
 	at := f.config.Now().UTC()
-	f.tell("publisher", func(ctx context.Context) {
+	f.tell(p.SessionID, func(ctx context.Context) {
 		if up {
 			f.published(ctx, p, at)
 			return
@@ -275,20 +312,21 @@ func (f *Feed) activityOf(p media.Published, t reelvault.ActivityType, at time.T
 // before, is written, or with the error of ctx.
 func (f *Feed) SessionEnded(ctx context.Context, s reelvault.Session) error {
 	written := make(chan error, 1)
-	f.tell("session ended", func(ctx context.Context) { written <- f.sessionEnded(ctx, s) })
+	if !f.tell(s.ID, func(ctx context.Context) { written <- f.sessionEnded(ctx, s) }) {
+		return reelvault.Errorf(reelvault.Unavailable, "the end of the session can't be written down now")
+	}
 	select {
 	case err := <-written:
 		return err
-	case <-f.done:
-		return reelvault.Errorf(reelvault.Unavailable, "the server shuts down")
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
 func (f *Feed) sessionEnded(ctx context.Context, s reelvault.Session) error {
-	f.doors.Lock()
-	defer f.doors.Unlock()
+	door := &f.of(s.ID).door
+	door.Lock()
+	defer door.Unlock()
 	at := s.EndedAt
 	if at.IsZero() {
 		at = f.config.Now().UTC()

@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/media"
+	"github.com/reelvault/reelvault/storage"
 )
 
 // person is a participant of a session.
@@ -52,8 +54,9 @@ func (f *Feed) stay(ctx context.Context, tenantID, sessionID string, p reelvault
 // come adds p to the session, or brings them back, and adds ties to what ties
 // them. They are tied even if the catalog refuses: every tie is released.
 func (f *Feed) come(ctx context.Context, at place, p reelvault.Participant, ties int) error {
-	f.doors.Lock()
-	defer f.doors.Unlock()
+	door := &f.of(at.sessionID).door
+	door.Lock()
+	defer door.Unlock()
 	came, err := f.config.Catalog.SetParticipant(ctx, at.tenantID, at.sessionID, p)
 	if err != nil && ties == 0 {
 		return err
@@ -111,9 +114,10 @@ func (f *Feed) wait(who person, p *presence, since time.Time) {
 	}
 	turn := p.turn
 	p.timer = time.AfterFunc(f.config.Grace, func() {
-		f.tell("left", func(ctx context.Context) {
-			f.doors.Lock()
-			defer f.doors.Unlock()
+		f.tell(who.sessionID, func(ctx context.Context) {
+			door := &f.of(who.sessionID).door
+			door.Lock()
+			defer door.Unlock()
 			if f.gone(who, p, turn) {
 				f.leave(ctx, who, p.role, since)
 			}
@@ -132,7 +136,8 @@ func (f *Feed) gone(who person, p *presence, turn int) bool {
 	return true
 }
 
-// leave notes that somebody has left. The caller holds doors.
+// leave notes that somebody has left. The caller holds the
+// door.
 func (f *Feed) leave(ctx context.Context, who person, role reelvault.Role, at time.Time) {
 	was, err := f.config.Catalog.Leave(ctx, who.tenantID, who.sessionID, who.id, at)
 	if err != nil {
@@ -175,4 +180,43 @@ func (f *Feed) count(p media.Published, n int) int {
 	}
 	here.sources[p.Kind] = max(here.sources[p.Kind]+n, 0)
 	return here.sources[p.Kind]
+}
+
+// Adopt gives everybody the grace time to come back who was there when the
+// program ended, and notes those as having left who don't. Telephone calls are
+// left alone: they end with what carries them.
+func (f *Feed) Adopt(ctx context.Context) error {
+	for after, more := "", true; more; more = after != "" {
+		tenants, next, err := f.config.Catalog.Tenants(ctx, storage.Page{After: after, Limit: maxPage})
+		if err != nil {
+			return fmt.Errorf("list tenants: %w", err)
+		}
+		for _, t := range tenants {
+			if err := f.adopt(ctx, t.ID); err != nil {
+				return err
+			}
+		}
+		after = next
+	}
+	return nil
+}
+
+func (f *Feed) adopt(ctx context.Context, tenantID string) error {
+	live := true
+	filter := storage.SessionFilter{TenantID: tenantID, Live: &live}
+	for after, more := "", true; more; more = after != "" {
+		sessions, next, err := f.config.Catalog.Sessions(ctx, filter, storage.Page{After: after, Limit: maxPage})
+		if err != nil {
+			return fmt.Errorf("list sessions: %w", err)
+		}
+		for _, s := range sessions {
+			for _, p := range s.Participants {
+				if p.LeftAt.IsZero() && s.Channel != reelvault.ChannelPhone {
+					f.tie(person{place{tenantID, s.ID}, p.ID}, p.Role, 0)
+				}
+			}
+		}
+		after = next
+	}
+	return nil
 }

@@ -133,3 +133,21 @@ func TestSessionEnded(t *testing.T) {
 	wantList(t, "what happened", got, []string{"Joined guest-1", "Left guest-1", "SessionEnded "})
 	wantList(t, "what is kept", w.what(t), []string{"Joined guest-1", "Left guest-1", "SessionEnded"})
 }
+
+// Who was there when the program ended, and doesn't come back, has left; who is
+// on the telephone stays.
+func TestAdopt(t *testing.T) {
+	w := newWorldOf(t, time.Millisecond)
+	w.guest(t, w.a, "guest-1")
+	phone, _, err := w.catalog.CreateSession(t.Context(), reelvault.Session{
+		ID: newID(), TenantID: w.a.ID, Channel: reelvault.ChannelPhone, Status: reelvault.StatusActive, CreatedAt: w.clock.Now(),
+		Participants: []reelvault.Participant{{ID: "caller", Role: reelvault.RoleGuest, JoinedAt: w.clock.Now()}},
+	})
+	must(t, err)
+	must(t, w.feed.Adopt(t.Context()))
+	w.await(t, "the leaving", func() bool { return len(w.what(t)) == 1 })
+	wantList(t, "what happened", w.what(t), []string{"Left guest-1"})
+	if phone, err = w.catalog.Session(t.Context(), w.a.ID, phone.ID); err != nil || !phone.Participants[0].LeftAt.IsZero() {
+		t.Errorf("got %+v, %v", phone.Participants, err)
+	}
+}

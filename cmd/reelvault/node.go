@@ -105,6 +105,7 @@ func startNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 	n.run("flush the spool", func() error { return n.spool.Run(working) })
 	n.run("archive", func() error { return n.archive.Run(working) })
 	n.run("tend shared files", func() error { return n.uploads.Run(working) })
+	n.run("look for who was there", func() error { return n.feed.Adopt(working) })
 	n.run("forget credentials", func() error { return n.forget(working) })
 	return n, nil
 }
