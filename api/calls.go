@@ -23,6 +23,9 @@ var callScopes = []reelvault.Scope{
 	reelvault.ScopeRecordingsDownload, // of the files that are shared in it
 }
 
+// operatorScopes is callScopes and what ends the session for everybody.
+var operatorScopes = append([]reelvault.Scope{reelvault.ScopeSessionsWrite}, callScopes...)
+
 // callView is all that the call page has to know to begin.
 type callView struct {
 	Ticket      callTicketView  `json:"ticket"`
@@ -123,9 +126,13 @@ func (s *Server) joinCall(ctx context.Context, c *caller, _ *struct{}) (*body[ca
 // callTicket makes a ticket for who was invited. It ends with the invitation.
 func (s *Server) callTicket(invitation reelvault.Credential) (reelvault.Secret, reelvault.Credential) {
 	secret, hash := NewSecret(reelvault.CredentialTicket)
+	scopes := callScopes
+	if invitation.Role == reelvault.RoleOperator {
+		scopes = operatorScopes
+	}
 	ticket := reelvault.Credential{
 		ID: newID(), Kind: reelvault.CredentialTicket, TenantID: invitation.TenantID, Hash: hash,
-		Name: "call ticket of " + invitation.ParticipantID, IssuerID: invitation.ID, Scopes: callScopes, Purpose: reelvault.PurposeCall,
+		Name: "call ticket of " + invitation.ParticipantID, IssuerID: invitation.ID, Scopes: scopes, Purpose: reelvault.PurposeCall,
 		SessionID: invitation.SessionID, ParticipantID: invitation.ParticipantID, Role: invitation.Role,
 		CreatedAt: s.now(), ExpiresAt: s.now().Add(callTicketLife),
 	}

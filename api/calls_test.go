@@ -325,3 +325,19 @@ func TestJoinLimits(t *testing.T) {
 func activityPath(session string) string {
 	return fmt.Sprintf("/api/v1/sessions/%s/activities", session)
 }
+
+// An operator ends the call for everybody; a guest can't.
+func TestEndCall(t *testing.T) {
+	w := newWorld(t)
+	_, guest := w.invited(t, `{"role":"guest","participant":"guest-1"}`)
+	_, operator := w.invited(t, `{"role":"operator","participant":"op-1"}`)
+	end := call{method: "POST", path: "/api/v1/sessions/" + w.a.Session + "/end", bearer: w.join(t, guest).Ticket.Secret}
+	wantStatus(t, w.do(end), 403)
+	end.bearer = w.join(t, operator).Ticket.Secret
+	got := w.do(end)
+	wantStatus(t, got, 200)
+	if s := decode[sessionJSON](t, got); s.Live || s.TerminationReason != "OperatorLeft" {
+		t.Errorf("got %s", got.Body)
+	}
+	wantStatus(t, w.tryJoin(guest), 409)
+}

@@ -64,7 +64,7 @@ var rules = map[string]rule{
 	"createSession": {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}, once: true},
 	"listSessions":  {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}},
 	"getSession":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "session"},
-	"endSession":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}, target: "session", once: true},
+	"endSession":    {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}, tickets: callTickets, target: "session", once: true},
 	"createTicket": {scopes: []reelvault.Scope{
 		reelvault.ScopeIngest, reelvault.ScopeRecordingsWatch, reelvault.ScopeSessionsRead,
 	}, target: "session", once: true},

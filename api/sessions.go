@@ -107,8 +107,9 @@ func (s *Server) registerSessions(api huma.API) {
 	})
 	register(s, api, huma.Operation{
 		OperationID: "endSession", Method: http.MethodPost, Path: apiPrefix + "/sessions/{id}/end", Tags: tags,
-		Summary:     "End a session",
-		Description: "Closes it, ends every connection and seals its recordings at once. Ending a closed one again is no error.",
+		Summary: "End a session",
+		Description: "Closes it, ends every connection and seals its recordings at once. Ending a closed one again is no error. " +
+			"Of those in a call, operators may.",
 	}, s.endSession)
 }
 
@@ -151,8 +152,11 @@ func (s *Server) endSession(ctx context.Context, c *caller, in *idInput) (*body[
 	// A session that is closed already is gone through again: the call that
 	// closed it may have died before it had sealed the recordings.
 	if session.Status != reelvault.StatusClosed {
-		session, err = s.Catalog.MoveSession(ctx, c.TenantID, in.ID,
-			reelvault.StatusClosed, reelvault.ReasonSessionAPICall, s.now())
+		reason := reelvault.ReasonSessionAPICall
+		if c.credential.Purpose == reelvault.PurposeCall {
+			reason = reelvault.ReasonOperatorLeft // guests' tickets don't end sessions
+		}
+		session, err = s.Catalog.MoveSession(ctx, c.TenantID, in.ID, reelvault.StatusClosed, reason, s.now())
 		if err != nil {
 			return nil, err
 		}

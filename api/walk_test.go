@@ -51,7 +51,7 @@ var needs = map[string]string{
 	"listInvitations": "sessions:read", "setConsent": "ingest +call",
 	"createSession": "sessions:write", "createTenant": "system", "createTenantToken": "system",
 	"createTicket": "ingest recordings:watch sessions:read", "createToken": "tenant:admin",
-	"deleteRecording": "recordings:delete", "deleteToken": "tenant:admin", "endSession": "sessions:write",
+	"deleteRecording": "recordings:delete", "deleteToken": "tenant:admin", "endSession": "sessions:write +call",
 	"getHealth": "open", "getMe": "any", "getMedia": "open", "getMetrics": "system", "getReady": "open",
 	"getRecording": "sessions:read +tab", "getSession": "sessions:read +tab", "getTenant": "tenant:admin system",
 	"getTiming": "sessions:read +tab",
@@ -399,6 +399,9 @@ func TestWalkTickets(t *testing.T) {
 			c.bearer = ticket
 			what := "with a ticket to " + purpose
 			switch {
+			case op.ID == "endSession": // of those who call, operators only
+				w.wantDenied(t, what, op, w.do(c), 403)
+				continue
 			case op.ID == "getMe", slices.Contains(op.Tickets, purpose):
 				wantAllowed(t, what, op, w.do(c))
 			default:
