@@ -161,11 +161,11 @@ func (c *call) accept(req *sip.Request, tx sip.ServerTransaction) *status {
 		c.log.Info("the answer could not be sent", "err", err)
 		return answer(sip.StatusRequestTerminated, "Request Terminated")
 	}
+	c.server.count.begun.Add(1)
 	c.mu.Lock()
 	c.answered = time.Now()
-	c.mu.Unlock()
-	c.server.count.begun.Add(1)
 	c.log.Info("call begun", "session", c.session.ID, "client", c.peer, "lines", len(c.legs))
+	c.mu.Unlock()
 	var repeating sync.WaitGroup
 	repeating.Go(func() {
 		if !c.repeat(tx, res, acked) {

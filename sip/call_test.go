@@ -64,7 +64,8 @@ func TestCall(t *testing.T) {
 			if p.TenantID != "tenant" || p.SessionID != "session1" || p.Kind != reelvault.RecordingPhone {
 				t.Errorf("got publisher %+v", p)
 			}
-			if s := r.Stats(); s.Calls != 0 || s.Begun != 1 || s.Broken != 0 || s.Refused != 0 {
+			r.await("the end", func() bool { return r.Stats().Calls == 0 })
+			if s := r.Stats(); s.Begun != 1 || s.Broken != 0 || s.Refused != 0 {
 				t.Errorf("got %+v", s)
 			}
 		})

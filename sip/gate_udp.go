@@ -12,6 +12,10 @@ import (
 // call from another port.
 const renewSources = 4096
 
+// datagramBuffer is asked of the kernel: room for some hundred INVITEs of 5 KiB
+// that come in one moment.
+const datagramBuffer = 4 << 20
+
 // errorPause is how long to wait when the socket cannot be read.
 const errorPause = 10 * time.Millisecond
 
@@ -27,7 +31,10 @@ type datagrams struct {
 }
 
 func newDatagrams(conn net.PacketConn, g *gate) *datagrams {
-	return &datagrams{PacketConn: conn, gate: g, buffer: make([]byte, 1<<16), sources: map[netip.AddrPort]bool{}}
+	if udp, ok := conn.(*net.UDPConn); ok {
+		_ = udp.SetReadBuffer(datagramBuffer) // what the kernel does not grant, clients repeat
+	}
+	return &datagrams{PacketConn: conn, gate: g, buffer: make([]byte, datagramSize), sources: map[netip.AddrPort]bool{}}
 }
 
 // ReadFrom implements net.PacketConn. It gives the next message that may come

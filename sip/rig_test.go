@@ -29,6 +29,9 @@ type rig struct {
 	tb   testing.TB
 	sink *sink
 	book *book
+
+	closing sync.Once
+	closed  error
 }
 
 // quick are timers for tests of calls that end by themselves. A round trip of
@@ -59,7 +62,7 @@ func newRig(tb testing.TB, change func(*sip.Config)) *rig {
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := server.Close(ctx); err != nil {
+		if err := r.Close(ctx); err != nil {
 			tb.Error(err)
 		}
 		if n := server.Stats().RTP.Streams; n != 0 {
@@ -67,6 +70,12 @@ func newRig(tb testing.TB, change func(*sip.Config)) *rig {
 		}
 	})
 	return r
+}
+
+// Close ends the server, once.
+func (r *rig) Close(ctx context.Context) error {
+	r.closing.Do(func() { r.closed = r.Server.Close(ctx) })
+	return r.closed
 }
 
 // freePorts finds a range where nobody listens at either end.
@@ -85,6 +94,8 @@ func freePorts(tb testing.TB) int {
 	tb.Fatal("no free ports")
 	return 0
 }
+
+func (r *rig) log() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func (r *rig) target() string { return r.Addr().String() }
 
@@ -283,12 +294,25 @@ type book struct {
 	cond   *sync.Cond
 	refuse error
 	block  chan struct{} // if set, Update waits for it
+	slow   chan struct{} // if set, Begin waits for it
 	begun  []sip.Call
 	now    []sip.Party // as told last
 	ended  []sip.Cause
 }
 
+func (b *book) hold(until chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.slow = until
+}
+
 func (b *book) Begin(_ context.Context, c sip.Call) (sip.Session, error) {
+	b.mu.Lock()
+	slow := b.slow
+	b.mu.Unlock()
+	if slow != nil {
+		<-slow
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refuse != nil {
@@ -318,6 +342,13 @@ func (b *book) End(_ context.Context, s sip.Session, cause sip.Cause) error {
 	b.ended = append(b.ended, cause)
 	b.cond.Broadcast()
 	return nil
+}
+
+// calls is how many sessions were made.
+func (b *book) calls() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.begun)
 }
 
 // over waits until as many calls have ended as have begun, and gives the last

@@ -18,16 +18,17 @@ import (
 	"github.com/reelvault/reelvault/sip/rtp"
 )
 
-// sipgo keeps its limits in package variables. They are raised before
-// anything runs: an answer with many Record-Routes exceeds an Ethernet frame,
-// and a datagram may be as long as UDP has it.
-var _ = raiseLimits()
+// datagramSize is what a datagram may have. sipgo keeps its limits in package
+// variables, which are raised before anything runs: an answer with many
+// Record-Routes exceeds an Ethernet frame, and metadata does so, too.
+var datagramSize = raiseLimits()
 
-func raiseLimits() struct{} {
+func raiseLimits() int {
 	sip.UDPMTUSize = 65507 + 200 // sipgo keeps 200 back
 	sip.TransportBufferReadSize = 65535
 	sip.ParseMaxMessageLength = maxHead + MaxMessage
-	return struct{}{}
+	sip.SetDefaultLogger(slog.New(slog.DiscardHandler)) // what it says where no logger can be given is for its authors
+	return int(sip.TransportBufferReadSize)
 }
 
 // Server answers recording clients. Its methods may be called from any

@@ -3,7 +3,6 @@
 package telephony_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"math"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -118,7 +116,9 @@ func (p *phone) ended(tb testing.TB, id string) (session, []node.Recording) {
 			if err != nil {
 				tb.Fatal(err)
 			}
-			if len(all) > 0 && !slices.ContainsFunc(all, func(r node.Recording) bool { return r.State != "ready" || len(r.Files) == 0 || r.Files[0].PlaybackURL == "" }) {
+			if len(all) > 0 && !slices.ContainsFunc(all, func(r node.Recording) bool {
+				return r.State != "ready" || len(r.Files) == 0 || r.Files[0].PlaybackURL == ""
+			}) {
 				return s, all
 			}
 		}
@@ -216,15 +216,14 @@ func snr(samples []float64, hertz float64) (decibel, amplitude float64) {
 	return 10 * math.Log10(signal/max(power-signal, 1e-9)), amplitude
 }
 
-// lasts says how long something is not silent, in both laws' own silence.
+// sound says how long it is from the first sample that is not silence to the
+// last one.
 func (w wave) sound(channel int) time.Duration {
 	silence := byte(0xff)
 	if w.law == reelvault.PCMA {
 		silence = 0xd5
 	}
 	codes := w.codes(channel)
-	first := bytes.IndexFunc(codes, func(rune) bool { return true })
-	_ = first
 	begin, end := -1, 0
 	for i, c := range codes {
 		if c != silence {
@@ -244,15 +243,5 @@ func tones(law reelvault.Codec) []testmedia.Voice {
 	return []testmedia.Voice{
 		{Name: "Alice", Address: "sip:alice@example.org", Law: law, Sound: testmedia.Tone(law, 500, time.Second)},
 		{Name: "Bob", Address: "sip:bob@example.org", Law: law, Sound: testmedia.Tone(law, 1200, time.Second)},
-	}
-}
-
-// Save keeps a file for a look at it, in the folder that KEEP names.
-func keep(tb testing.TB, name string, data []byte) {
-	tb.Helper()
-	if dir := os.Getenv("KEEP"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			tb.Error(err)
-		}
 	}
 }
