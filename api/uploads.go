@@ -212,3 +212,7 @@ func (s *Server) deleteUpload(ctx context.Context, c *caller, in *uploadInput) (
 	s.auditDone(ctx, c, c.target, map[string]string{"file": in.File})
 	return nil, nil
 }
+
+// Appended wakes those who follow a session, in which something was appended
+// that the Feed had no part in, such as a shared file together with its row.
+func (f *Feed) Appended(tenantID, sessionID string) { f.ring(tenantID, sessionID) }

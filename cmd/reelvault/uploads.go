@@ -42,7 +42,7 @@ func (l uploadLedger) FinishTransfer(ctx context.Context, f reelvault.File, a re
 	if err := l.Catalog.FinishTransfer(ctx, f, a); err != nil {
 		return err
 	}
-	l.feed.Ring(a.TenantID, a.SessionID)
+	l.feed.Appended(a.TenantID, a.SessionID)
 	return nil
 }
 
@@ -51,6 +51,6 @@ func (l uploadLedger) AbortTransfer(ctx context.Context, fileID, reason string, 
 	if err := l.Catalog.AbortTransfer(ctx, fileID, reason, a); err != nil {
 		return err
 	}
-	l.feed.Ring(a.TenantID, a.SessionID)
+	l.feed.Appended(a.TenantID, a.SessionID)
 	return nil
 }

@@ -1,0 +1,228 @@
+package durable_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/reelvault/reelvault/storage/storagetest"
+	"github.com/reelvault/reelvault/testmedia/node"
+)
+
+// shared is a file that somebody shares, by the upload protocol.
+type shared struct {
+	node    *node.Node
+	content []byte
+	url     string
+}
+
+// request makes one request of the protocol. headers are names and values in
+// turn.
+func (s *shared) request(ctx context.Context, method, url string, body io.Reader, headers ...string) (answered, error) {
+	r, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return answered{}, err
+	}
+	r.Header.Set("Authorization", "Bearer "+node.Token)
+	r.Header.Set("Tus-Resumable", "1.0.0")
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return answered{}, err
+	}
+	_, _ = io.Copy(io.Discard, answer.Body) // a problem at most
+	return answered{answer.StatusCode, answer.Header}, answer.Body.Close()
+}
+
+// answered is what matters of an answer.
+type answered struct {
+	status int
+	http.Header
+}
+
+// offset gives what it says is here, or 0.
+func (a answered) offset() int {
+	at, err := strconv.Atoi(a.Get("Upload-Offset"))
+	if err != nil {
+		return 0
+	}
+	return at
+}
+
+func (s *shared) announce(t *testing.T, session string) {
+	t.Helper()
+	answer, err := s.request(t.Context(), http.MethodPost, s.node.Base+"/api/v1/sessions/"+session+"/files?participant=anna", nil,
+		"Upload-Length", strconv.Itoa(len(s.content)), "Upload-Metadata", "filename YS5iaW4=")
+	must(t, err)
+	if answer.status != http.StatusCreated {
+		t.Fatalf("announce a file: %d", answer.status)
+	}
+	s.url = s.node.Base + answer.Get("Location")
+}
+
+// offset asks how much is here.
+func (s *shared) offset(t *testing.T) int {
+	t.Helper()
+	answer, err := s.request(t.Context(), http.MethodHead, s.url, nil)
+	must(t, err)
+	if answer.status != http.StatusOK {
+		t.Fatalf("how much is here: %d", answer.status)
+	}
+	return answer.offset()
+}
+
+// send sends what lies between two offsets, at about 20 MB/s: a file takes
+// about a second. It gives what was acknowledged, 0 if no answer came.
+func (s *shared) send(ctx context.Context, from, to int) int {
+	slow := &slowly{ctx: ctx, content: s.content[from:to]}
+	answer, err := s.request(ctx, http.MethodPatch, s.url, slow,
+		"Content-Type", "application/offset+octet-stream", "Upload-Offset", strconv.Itoa(from))
+	if err != nil || answer.status != http.StatusNoContent {
+		return 0
+	}
+	return answer.offset()
+}
+
+// slowly gives its content a piece at a time.
+type slowly struct {
+	ctx     context.Context //nolint:containedctx // of the request whose body it is
+	content []byte
+}
+
+func (s *slowly) Read(p []byte) (int, error) {
+	if len(s.content) == 0 {
+		return 0, io.EOF
+	}
+	if err := wait(s.ctx, 5*time.Millisecond); err != nil {
+		return 0, err
+	}
+	n := copy(p[:min(len(p), 100_000)], s.content)
+	s.content = s.content[n:]
+	return n, nil
+}
+
+// The program is killed while files are shared, again and again: what was
+// acknowledged is there after each start, the file goes on from it, and what
+// is stored in the end is what was sent, once. A file that is given up leaves
+// nothing.
+func TestKillSharedFile(t *testing.T) {
+	rounds, seed := 2, uint64(time.Now().UnixNano())
+	if soak {
+		rounds = 50
+	}
+	if text := os.Getenv("SEED"); text != "" {
+		var err error
+		seed, err = strconv.ParseUint(text, 10, 64)
+		must(t, err)
+	}
+	t.Logf("SEED=%d", seed)
+	server := storagetest.StartMinIO(t)
+	for i := range rounds {
+		random := rand.New(rand.NewPCG(seed, uint64(i)))
+		bucket := bucketName("shared-", i)
+		server.MakeBucket(bucket)
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			n := start(t, storeAt(server, server.Endpoint, bucket))
+			session, err := n.NewSession(t.Context())
+			must(t, err)
+			lost := &shared{node: n, content: noise(random, 20<<20)}
+			lost.announce(t, session.ID)
+			lost.send(t.Context(), 0, 17<<20)
+
+			s := &shared{node: n, content: noise(random, 20<<20+random.IntN(4096))}
+			s.announce(t, session.ID)
+			s.sendThroughKills(t, random)
+			if answer, err := s.request(t.Context(), http.MethodDelete, lost.url, nil); err != nil || answer.status != http.StatusNoContent {
+				t.Errorf("give up a file: %+v, %v", answer, err)
+			}
+			s.expectStored(t, session.ID, server, bucket)
+		})
+	}
+}
+
+func noise(random *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(random.Uint32())
+	}
+	return b
+}
+
+// sendThroughKills sends a file while the program is killed at random
+// instants, and once right after its last byte has left.
+func (s *shared) sendThroughKills(t *testing.T, random *rand.Rand) {
+	t.Helper()
+	acknowledged, kills := 0, 0
+	for {
+		at := s.offset(t)
+		if at < acknowledged {
+			t.Fatalf("%d bytes are here after %d kills, and %d were acknowledged", at, kills, acknowledged)
+		}
+		if at == len(s.content) {
+			break
+		}
+		to := min(len(s.content), at+1+random.IntN(12<<20))
+		sent := make(chan int, 1)
+		go func() { sent <- s.send(t.Context(), at, to) }()
+		if kills < 4 {
+			select {
+			case got := <-sent:
+				acknowledged = max(acknowledged, got)
+			case <-time.After(time.Duration(random.Int64N(int64(time.Second)))):
+				must(t, s.node.Kill())
+				acknowledged = max(acknowledged, <-sent)
+				must(t, s.node.Restart(t.Context()))
+				kills++
+			}
+			continue
+		}
+		acknowledged = max(acknowledged, <-sent)
+	}
+	must(t, s.node.Kill())
+	must(t, s.node.Restart(t.Context()))
+	if at := s.offset(t); at != len(s.content) {
+		t.Errorf("the whole file has %d bytes after a kill", at)
+	}
+}
+
+// expectStored finds the file in the list of recordings, in the store, and by
+// its link.
+func (s *shared) expectStored(t *testing.T, session string, server *storagetest.Server, bucket string) {
+	t.Helper()
+	sum := sha256.Sum256(s.content)
+	var whole []node.Recording
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err := s.node.Await(ctx, session, func(all []node.Recording) bool {
+		whole = nil
+		for _, r := range all {
+			if r.State == "ready" && r.Durability == "verified" {
+				whole = append(whole, r)
+			}
+		}
+		return len(whole) == 1 && node.Finished(all)
+	})
+	must(t, err)
+	f := whole[0].Files[0]
+	if whole[0].Kind != "file" || f.SHA256 != hex.EncodeToString(sum[:]) || f.Bytes != int64(len(s.content)) {
+		t.Errorf("stored is %+v, want %d bytes of %x", f, len(s.content), sum)
+	}
+	got, err := s.node.Download(t.Context(), f)
+	must(t, err)
+	if !bytes.Equal(got, s.content) {
+		t.Error("the link gives other bytes than were sent")
+	}
+	expectStore(t, s.node, server, bucket, []node.File{f})
+}
