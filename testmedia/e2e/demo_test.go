@@ -98,7 +98,7 @@ func awaitSessions(t *testing.T, n *node.Node, wanted func([]shown) bool) []show
 	t.Helper()
 	ctx := within(t, 2*time.Minute)
 	for {
-		all, err := look(ctx, n)
+		all, err := look(t.Context(), n)
 		if err != nil {
 			t.Fatal(err)
 		}
