@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -141,13 +143,16 @@ func TestKillSharedFile(t *testing.T) {
 			lost.announce(t, session.ID)
 			lost.send(t.Context(), 0, 17<<20)
 
+			empty := &shared{node: n} // whole before the first kill, and perhaps not stored
+			empty.announce(t, session.ID)
 			s := &shared{node: n, content: noise(random, 20<<20+random.IntN(4096))}
 			s.announce(t, session.ID)
 			s.sendThroughKills(t, random)
 			if answer, err := s.request(t.Context(), http.MethodDelete, lost.url, nil); err != nil || answer.status != http.StatusNoContent {
 				t.Errorf("give up a file: %+v, %v", answer, err)
 			}
-			s.expectStored(t, session.ID, server, bucket)
+			files := []node.File{empty.expectStored(t, session.ID), s.expectStored(t, session.ID)}
+			expectStore(t, n, server, bucket, files)
 		})
 	}
 }
@@ -197,32 +202,31 @@ func (s *shared) sendThroughKills(t *testing.T, random *rand.Rand) {
 	}
 }
 
-// expectStored finds the file in the list of recordings, in the store, and by
-// its link.
-func (s *shared) expectStored(t *testing.T, session string, server *storagetest.Server, bucket string) {
+// expectStored finds the file in the list of recordings, stored, and its bytes
+// by its link.
+func (s *shared) expectStored(t *testing.T, session string) node.File {
 	t.Helper()
-	sum := sha256.Sum256(s.content)
-	var whole []node.Recording
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	var r node.Recording
 	_, err := s.node.Await(ctx, session, func(all []node.Recording) bool {
-		whole = nil
-		for _, r := range all {
-			if r.State == "ready" && r.Durability == "verified" {
-				whole = append(whole, r)
-			}
+		at := slices.IndexFunc(all, func(r node.Recording) bool {
+			return len(r.Files) == 1 && r.Files[0].ID == path.Base(s.url) && r.Durability == "verified"
+		})
+		if at >= 0 {
+			r = all[at]
 		}
-		return len(whole) == 1 && node.Finished(all)
+		return at >= 0
 	})
 	must(t, err)
-	f := whole[0].Files[0]
-	if whole[0].Kind != "file" || f.SHA256 != hex.EncodeToString(sum[:]) || f.Bytes != int64(len(s.content)) {
-		t.Errorf("stored is %+v, want %d bytes of %x", f, len(s.content), sum)
+	f, sum := r.Files[0], sha256.Sum256(s.content)
+	if r.Kind != "file" || r.State != "ready" || f.SHA256 != hex.EncodeToString(sum[:]) || f.Bytes != int64(len(s.content)) {
+		t.Errorf("stored is %+v, want %d bytes of %x", r, len(s.content), sum)
 	}
 	got, err := s.node.Download(t.Context(), f)
 	must(t, err)
 	if !bytes.Equal(got, s.content) {
 		t.Error("the link gives other bytes than were sent")
 	}
-	expectStore(t, s.node, server, bucket, []node.File{f})
+	return f
 }
