@@ -127,7 +127,7 @@ func (r *reel) silent(upTo time.Duration) {
 // openMute notes a silence that goes on: a gap of no length, so that after a
 // crash it is known where it began.
 func (t *track) openMute() {
-	if t.muting || t.lane.pausing || len(t.lane.row.Gaps) == maxGaps {
+	if t.muting || len(t.lane.row.Gaps) == maxGaps {
 		return
 	}
 	g := reelvault.Gap{Start: t.fillFrom + t.capture.origin(), Cause: reelvault.GapMute}

@@ -18,6 +18,8 @@ const (
 	wavHead    = 58
 	voiceFrame = 20 * time.Millisecond
 
+	quietSample = 0xf8 // of mu-law, what a quiet party sends
+
 	caller testmedia.Stream = 0
 	callee testmedia.Stream = 1
 	third  testmedia.Stream = 2
@@ -70,7 +72,7 @@ func (v voice) packets() []testmedia.Sent {
 		for j := range payload {
 			payload[j] = v.spoken(i*size + j)
 			if v.quiet != nil && v.quiet(at) {
-				payload[j] = 0xf8
+				payload[j] = quietSample
 			}
 		}
 		all = append(all, testmedia.Sent{Stream: v.stream, At: at, Packet: media.Packet{

@@ -16,7 +16,7 @@ import (
 func TestCall(t *testing.T) {
 	for _, codec := range []reelvault.Codec{reelvault.PCMU, reelvault.PCMA} {
 		a := voice{stream: caller, from: 0, to: 8 * time.Second, first: 1<<32 - 4000, sequence: 65500}.packets()
-		b := voice{stream: callee, from: 2 * time.Second, to: 7 * time.Second, first: 99}.packets()
+		b := voice{stream: callee, from: 2 * time.Second, to: 4 * time.Second, first: 99}.packets()
 		rec, path := call(t, codec, a, b)
 		wantPlayable(t, rec, path)
 		if len(rec.Files) != 1 || rec.Kind != reelvault.RecordingPhone {
@@ -36,7 +36,7 @@ func TestCall(t *testing.T) {
 			from, long  time.Duration
 		}{
 			{"caller", 1, reelvault.TrackGuest, reelvault.RoleGuest, 0, 8 * time.Second},
-			{"callee", 2, reelvault.TrackOperator, reelvault.RoleOperator, 2 * time.Second, 5 * time.Second},
+			{"callee", 2, reelvault.TrackOperator, reelvault.RoleOperator, 2 * time.Second, 2 * time.Second},
 		} {
 			got := rec.Tracks[i]
 			if got.ParticipantID != want.participant || got.Lane != want.lane || got.Type != want.kind || got.Role != want.role || got.Codec != codec ||
@@ -106,6 +106,28 @@ func TestCallGaps(t *testing.T) {
 				t.Errorf("the other side: gaps %+v, want none", other.Gaps)
 			}
 		})
+	}
+}
+
+// What comes too late, when silence stands in its place, belongs to the gap.
+func TestCallLate(t *testing.T) {
+	const length = 20 * time.Second
+	b := voice{stream: callee, to: length}.packets()
+	late := slices.DeleteFunc(slices.Clone(b), func(s testmedia.Sent) bool { return s.At >= 5*time.Second && s.At < 8*time.Second })
+	for i := range late { // the network keeps what is said after that for a while
+		if s := &late[i]; s.At >= 8*time.Second {
+			s.At = max(s.At, 9500*time.Millisecond)
+		}
+	}
+	rec, path := call(t, reelvault.PCMU, voice{stream: caller, to: length}.packets(), late)
+	wantPlayable(t, rec, path)
+	gap := tracksOf(rec, "callee")[0].Gaps
+	if len(gap) != 1 || gap[0].Start != 5*time.Second || gap[0].End < 8500*time.Millisecond || gap[0].End > 9500*time.Millisecond {
+		t.Fatalf("gaps: got %+v, want one from 5 s to what is heard again", gap)
+	}
+	side, silent := sides(t, path, rec.Files[0])[1], int(gap[0].End/(time.Second/8000))
+	if !side.silent(5*8000, silent) || side.samples[silent] == side.silence {
+		t.Errorf("the gap ends at %v, where the silence does not", gap[0].End)
 	}
 }
 
@@ -216,8 +238,12 @@ func TestCallPartyComesAgain(t *testing.T) {
 	const length = 20 * time.Second
 	for _, closes := range []bool{false, true} {
 		a, b := voice{stream: caller, to: length}.packets(), voice{stream: callee, to: length}.packets()
+		late := slices.Clone(b)
+		for i := range late[:len(late)-1] { // by more than one packet: it is to be waited for
+			late[i].At += time.Duration(i%2) * 30 * time.Millisecond
+		}
 		all, path := bubble(t, func(r *rig) {
-			p := r.dial(reelvault.PCMU, together(a, b))
+			p := r.dial(reelvault.PCMU, together(a, late))
 			for i := 1; i <= 40; i++ {
 				p.until(time.Duration(i) * length / 40)
 				if closes {

@@ -13,31 +13,38 @@ import (
 // put off or left out; who never stops is moved when there is no more waiting.
 func TestCallDrift(t *testing.T) {
 	t.Parallel()
-	const length, spurt, mark = time.Hour, 10 * time.Second, 0x80
-	pauses := func(at time.Duration) bool { return at%spurt > spurt/2 }
+	const length, spurt, mark = time.Hour, 10 * time.Second, 0x7f
+	pauses := func(at time.Duration) bool { return at%spurt < voiceFrame } // a single packet
 	for name, test := range map[string]struct {
 		quiet func(time.Duration) bool
+		frame time.Duration
 		bound time.Duration
 	}{
-		"with pauses":    {pauses, 35 * time.Millisecond},
-		"without a stop": {nil, 215 * time.Millisecond},
+		"with pauses":    {pauses, voiceFrame, 35 * time.Millisecond},
+		"without a stop": {nil, 5 * voiceFrame, 260 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			marked := map[testmedia.Stream][]time.Duration{} // when each mark is said
 			var all [][]testmedia.Sent
+			var said [2]int // samples that are not quiet
 			for _, v := range []voice{
-				{stream: caller, to: length, ppm: 100, quiet: test.quiet, first: 5},
-				{stream: callee, to: length, ppm: -100, quiet: test.quiet, first: 1 << 31},
+				{stream: caller, to: length, frame: test.frame, ppm: 100, quiet: test.quiet, first: 5},
+				{stream: callee, to: length, frame: test.frame, ppm: -100, quiet: test.quiet, first: 1 << 31},
 			} {
 				sent := v.packets()
-				for i := 100; i < len(sent); i += 1500 {
+				for _, s := range sent {
+					if test.quiet == nil || !test.quiet(s.At) {
+						said[v.stream] += len(s.Packet.Payload)
+					}
+				}
+				for i := 100; i < len(sent); i += int(30 * time.Second / test.frame) {
 					for i < len(sent) && test.quiet != nil && test.quiet(sent[i].At) {
 						i++
 					}
 					if i < len(sent) {
-						sent[i].Packet.Payload[80] = mark - 1
-						marked[v.stream] = append(marked[v.stream], sent[i].At+voiceFrame/2)
+						sent[i].Packet.Payload[80] = mark
+						marked[v.stream] = append(marked[v.stream], sent[i].At+10*time.Millisecond)
 					}
 				}
 				all = append(all, sent)
@@ -48,14 +55,18 @@ func TestCallDrift(t *testing.T) {
 			}
 			for i, s := range sides(t, path, rec.Files[0]) {
 				var found []time.Duration
+				spoken := 0
 				for n, sample := range s.samples {
-					if sample == mark-1 {
+					if sample != s.silence && sample != quietSample {
+						spoken++
+					}
+					if sample == mark {
 						found = append(found, time.Duration(n)*time.Second/8000)
 					}
 				}
 				want := marked[testmedia.Stream(i)]
-				if test.quiet != nil && len(found) != len(want) {
-					t.Fatalf("side %d: %d of %d marks are there", i, len(found), len(want))
+				if test.quiet != nil && (len(found) != len(want) || spoken != said[i]) {
+					t.Fatalf("side %d: %d of %d marks are there, and %d of %d samples", i, len(found), len(want), spoken, said[i])
 				}
 				var worst time.Duration
 				for _, at := range found {

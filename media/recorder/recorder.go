@@ -15,7 +15,7 @@
 // party that has no place there: a third one, one on a side that was taken, or
 // one of another codec. All lie on the call's clock, on which a packet is
 // where its sender's RTP clock says beside the smallest delay it arrived with.
-// Sender's clocks drift: a party that has come 20 ms from its place is moved
+// Senders' clocks drift: a party that has come 20 ms from its place is moved
 // back while it is quiet, by leaving a quiet packet out or putting it off, and
 // beyond 200 ms at once; what was moved is kept with the timing. Apart from
 // that a call's file holds what was sent, bit by bit, and silence of its law
