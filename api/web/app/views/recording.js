@@ -149,7 +149,7 @@ class Recording extends Element {
           this.recording.tracks.filter((track) => track.fileId === f.id).map((track) => this.who(track.participantId)),
         ),
       ];
-      const text = t('download.of', { who: whose.join(', '), container: f.container, size: bytes(f.bytes) });
+      const text = f.name || t('download.of', { who: whose.join(', '), container: f.container, size: bytes(f.bytes) });
       return html`<a
         class="button"
         href=${f.downloadUrl}
