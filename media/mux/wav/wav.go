@@ -9,8 +9,9 @@
 //	data  one octet a sample, interleaved: left, right, left, right
 //
 // The head is rewritten in place when the file is closed. Until then its
-// sizes are 0xFFFFFFFF, which players take for a file that goes on to its end,
-// so that what is there plays while the rest comes in, and after a crash.
+// sizes are 0xFFFFFFFF and it counts no samples, which players take for a file
+// that goes on to its end: what is there plays, and is as long as it is, while
+// the rest comes in, and after a crash.
 //
 // Both channels share one clock, so a sample's place says when it was heard.
 // A Writer therefore takes samples by their time, in any order, holds them
@@ -78,7 +79,7 @@ func (l law) head(channels int, riff, samples, data uint32) []byte {
 }
 
 // open makes the head of a file that is being written.
-func (l law) open(channels int) []byte { return l.head(channels, unfinished, unfinished, unfinished) }
+func (l law) open(channels int) []byte { return l.head(channels, unfinished, 0, unfinished) }
 
 // whole makes the head of a finished file of size bytes, which must be even
 // and hold whole samples.

@@ -45,6 +45,9 @@ func TestDecoded(t *testing.T) {
 			if want := "pcm_" + law.ffmpeg + ",8000," + string(rune('0'+channels)) + ",1.000000\n"; probed != want {
 				t.Errorf("ffprobe: got %q, want %q", probed, want)
 			}
+			if live := run(t, "ffprobe", "-v", "error", "-of", "csv=p=0", "-show_entries", "format=duration", unfinished); live != "0.980000\n" {
+				t.Errorf("ffprobe: %q of the file that is being written, want what is there", live)
+			}
 			for i, c := range codes {
 				pick := []string{"pan=mono|c0=c0", "pan=mono|c0=c1"}[i]
 				got := run(t, "ffmpeg", "-v", "error", "-i", name, "-af", pick, "-f", "s16le", "-")
