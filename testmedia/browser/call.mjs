@@ -28,7 +28,7 @@ async function cue(name) {
 
 const [chromium, firefox] = [await launch('chromium'), await launch('firefox')];
 const shot = (page, name) => page.shot(`${out}/call-${name.replaceAll(' ', '-')}.png`);
-const fileName = 'Offer <b>2026</b>.txt';
+const fileName = 'Offer <i> & terms 2026.txt';
 const fileSize = 1 << 20;
 
 let operator;
@@ -65,7 +65,10 @@ try {
       async (err) => {
         failed = true;
         console.log(`FAIL  ${name}: ${err.message}`);
-        for (const page of [operator, guest]) for (const fault of page.faults) console.log(`      a page says: ${fault}`);
+        for (const page of [operator, guest]) {
+          console.log(`      ${await callers.account(page).catch((e) => e.message)}`);
+          for (const fault of page.faults) console.log(`      a page says: ${fault}`);
+        }
         await shot(operator, 'failure-operator').catch(() => {});
         await shot(guest, 'failure-guest').catch(() => {});
       },
@@ -209,7 +212,9 @@ async function screen() {
   await operator.click('[data-action=screen]');
   await callers.sees(guest, 'operator', 'screen');
   const [large, small] = await guest.evaluate(() =>
-    ['.call-screen', '[data-participant=operator]'].map((s) => document.querySelector(s).getBoundingClientRect().height),
+    ['.call-screen', '[data-participant=operator]'].map(
+      (s) => document.querySelector(s).getBoundingClientRect().height,
+    ),
   );
   assert(large > 2 * small, `the screen is ${large} px high, the person ${small}`);
   await callers.looks(guest, 'screen', shot);
@@ -273,7 +278,7 @@ async function withdrawn() {
   await callers.isOver(other, 'invitation');
   await callers.looks(other, 'withdrawn', shot);
   await other.close();
-  await operator.wait('two people', () => !document.querySelector('[data-participant=other]'));
+  await operator.wait('two pictures', () => !document.querySelector('[data-participant=other] video'));
   await callers.sees(operator, 'guest');
 }
 

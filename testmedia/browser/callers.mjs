@@ -1,7 +1,17 @@
 // What two people do on the call page, and what each can see, hear and read of
 // the other. Tests put calls together from it.
 
+import { patience } from './browser.mjs';
 import { accessible, assert } from './checks.mjs';
+
+// until waits as page.wait does, for what has to be awaited in the page.
+async function until(page, what, fn, arg) {
+  const end = performance.now() + patience;
+  while (!(await page.evaluate(fn, arg))) {
+    assert(performance.now() < end, `${what}: did not come`);
+    await new Promise((next) => setTimeout(next, 100));
+  }
+}
 
 // open opens an invitation and waits for the lobby.
 export async function open(page, url) {
@@ -24,7 +34,8 @@ export async function inCall(page) {
 export async function sees(page, participant, source = 'camera') {
   const before = await received(page, participant, source);
   const what = { participant, source, frames: before.frames + 10 };
-  await page.wait(
+  await until(
+    page,
     `pictures of ${participant} (${source})`,
     async ({ participant, source, frames }) => {
       const peer = document
@@ -59,7 +70,8 @@ export function received(page, participant, source = 'camera') {
 // hears waits until sound of somebody is decoded and played, or with loud false
 // until there is none for a while.
 export async function hears(page, participant, loud = true) {
-  await page.wait(
+  await until(
+    page,
     `${loud ? 'sound' : 'silence'} of ${participant}`,
     async ({ participant, loud }) => {
       const peer = document
@@ -166,4 +178,24 @@ export async function looks(page, state, shot) {
   const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert(beyond <= 0, `${state} on a phone is ${beyond} px too wide`);
   await page.size(1280, 800);
+}
+
+// account gives what a page knows of its connections, for messages.
+export function account(page) {
+  return page.evaluate(async () => {
+    const room = document.querySelector('rv-call-room')?.room;
+    if (!room) return 'not in the call';
+    const lines = [`sends: ${room.camera.state}, screen ${room.share.state}; events: ${room.online}`];
+    for (const { key, state, connection, moves } of room.peers.all) {
+      const stats = connection ? [...(await connection.pc.getStats()).values()] : [];
+      const inbound = stats
+        .filter((s) => s.type === 'inbound-rtp')
+        .map((s) => `${s.kind} ${s.packetsReceived} packets ${s.framesDecoded ?? ''}`);
+      const video = [...document.querySelectorAll('video[data-peer]')].find((v) => v.dataset.peer === key);
+      lines.push(
+        `${key}: ${state}, ${connection?.pc.connectionState}, moves ${moves}, ${inbound}, paused ${video?.paused}, ${video?.videoWidth} px`,
+      );
+    }
+    return lines.join('; ');
+  });
 }

@@ -34,17 +34,31 @@ export class Peers {
     for (const p of wanted.values()) this.add(p);
   }
 
+  // add receives one that publishes, unless it is received already.
   add({ participant, source }) {
     const key = keyOf({ participant, source });
-    if (this.byKey.has(key)) {
-      this.#again(this.byKey.get(key));
-      return;
-    }
+    if (this.byKey.has(key)) return;
     const peer = { key, participant, source, state: 'connecting', stream: null, moves: false };
-    Object.assign(peer, { connection: null, wait: shortestWait, timer: 0, frames: [] });
+    Object.assign(peer, { connection: null, wait: shortestWait, timer: 0, turn: 0, frames: [] });
     this.byKey.set(key, peer);
     this.#connect(peer, false);
     this.onChange();
+  }
+
+  // renew receives one whose media come over a connection of its own that is
+  // new: what stands carries those of the connection before.
+  renew(publisher) {
+    const peer = this.byKey.get(keyOf(publisher));
+    if (!peer) {
+      this.add(publisher);
+      return;
+    }
+    const { connection } = peer;
+    clearTimeout(peer.timer);
+    peer.connection = null;
+    peer.wait = shortestWait;
+    connection?.close();
+    this.#connect(peer, false);
   }
 
   remove(publisher) {
@@ -65,18 +79,14 @@ export class Peers {
     this.onChange();
   }
 
-  // #again hurries a peer that waits to be tried: its publisher is back.
-  #again(peer) {
-    if (peer.connection || !peer.timer) return;
-    clearTimeout(peer.timer);
-    this.#connect(peer, false);
-  }
-
   async #connect(peer, refused) {
-    peer.timer = 0;
+    const mine = ++peer.turn;
+    peer.frames = [];
     let connection = null;
+    const current = () => this.byKey.get(peer.key) === peer && peer.turn === mine;
     const broke = (err) => {
-      if (this.byKey.get(peer.key) !== peer || peer.timer || (connection && peer.connection !== connection)) return;
+      if (!current()) return;
+      peer.turn++;
       peer.connection = null;
       // Whoever publishes may be about to come back; who left is dropped.
       peer.timer = setTimeout(() => this.#connect(peer, err.status === 401), peer.wait);
@@ -85,9 +95,9 @@ export class Peers {
     };
     try {
       const ticket = await this.authorize(refused);
-      if (this.byKey.get(peer.key) !== peer) return;
+      if (!current()) return;
       const onState = (state) => {
-        if (peer.connection !== connection) return;
+        if (!current()) return;
         if (state === 'connected') peer.wait = shortestWait;
         if (state === 'failed') broke({ status: 0 });
         else if (state === 'connected' || state === 'reconnecting') this.#enter(peer, state);
@@ -95,6 +105,7 @@ export class Peers {
       connection = watch({ url: this.urlOf(peer), ticket, onState });
       peer.connection = connection;
       await connection.open();
+      if (!current()) return;
       peer.stream = connection.stream;
       this.onChange();
     } catch (err) {

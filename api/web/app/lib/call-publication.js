@@ -37,6 +37,17 @@ export class Publication {
     }
   }
 
+  // renew replaces a connection that the server does not know any more. The
+  // browser would notice as well, but takes its time.
+  renew(connection) {
+    if (!connection || this.connection !== connection) return;
+    this.turn++;
+    this.connection = null;
+    connection.close();
+    this.#enter('reconnecting');
+    this.#connect(false);
+  }
+
   // stop ends it for good or until the next set.
   stop() {
     this.turn++;

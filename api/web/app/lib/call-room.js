@@ -19,6 +19,7 @@ export class Room {
     this.view = view;
     this.online = true; // whether events come
     this.listened = false;
+    this.since = view.lastEvent;
     this.people = new Map();
     this.log = []; // activities in the order of the session's clock
     this.known = new Set(); // their ids
@@ -34,6 +35,7 @@ export class Room {
   // start listens to all that happened so far and to what comes. What is no
   // newer than the view needs no reaction: the view knows it.
   start() {
+    this.since = this.view.lastEvent;
     this.stream = events({
       url: this.call.events(),
       since: 0,
@@ -61,7 +63,8 @@ export class Room {
     }
     this.people = new Map(view.people.map((p) => [p.id, p]));
     this.peers.set(view.publishers.filter((p) => p.participant !== this.me.id));
-    for (const activity of this.log) if (activity.seq > view.lastEvent) this.#happened(activity);
+    // What came while the view was on its way is missing in it.
+    for (const activity of this.log) if (activity.seq > Math.max(view.lastEvent, this.since)) this.#happened(activity);
     this.onChange();
   }
 
@@ -107,23 +110,36 @@ export class Room {
     this.onChange();
   }
 
-  // #listening asks for the view again when events are back: a server that was
-  // started anew may have told nobody who has gone.
   #listening(state) {
     if (state === 'refused') return; // the next ticket says why
     const again = state === 'connected' && this.listened;
     this.listened ||= state === 'connected';
     this.online = state === 'connected';
     this.onChange();
-    if (!again) return;
-    this.call.join().catch(() => {});
+    if (again) this.#comeBack();
+  }
+
+  // #comeBack asks what holds now that events are back. A server that was
+  // started anew knows none of the connections that stood before.
+  async #comeBack() {
     this.outbox.hurry();
+    const before = ['camera', 'screen'].map((source) => [source, this.#sending(source).connection]);
+    const view = await this.call.join().catch(() => null);
+    if (!view) return; // the next ticket says why, or events come back once more
+    for (const [source, connection] of before) {
+      const known = view.publishers.some((p) => p.participant === this.me.id && p.source === source);
+      if (!known && connection?.location) this.#sending(source).renew(connection);
+    }
+  }
+
+  #sending(source) {
+    return source === 'screen' ? this.share : this.camera;
   }
 
   #heard(text) {
     const activity = this.call.activityOf(JSON.parse(text));
     if (!this.#add(activity)) return;
-    if (activity.seq > this.view.lastEvent) this.#happened(activity);
+    if (activity.seq > this.since) this.#happened(activity);
     this.onChange();
   }
 
@@ -140,7 +156,7 @@ export class Room {
   #happened({ type, participant, role, name, source, remaining }) {
     switch (type) {
       case 'publisher.started':
-        if (participant !== this.me.id) this.peers.add({ participant, source });
+        if (participant !== this.me.id) this.peers.renew({ participant, source });
         break;
       case 'publisher.stopped':
         if (!remaining) this.peers.remove({ participant, source });

@@ -27,10 +27,12 @@ class Stage extends Element {
     video.starting = true;
     try {
       await video.play();
+      video.starting = false;
     } catch (err) {
-      if (err.name === 'NotAllowedError' && !this.silent) this.silent = true;
+      video.starting = false;
+      if (err.name === 'NotAllowedError') this.silent = true;
+      if (err.name === 'AbortError' && video.isConnected) this.play(video); // it was given another stream
     }
-    video.starting = false;
   }
 
   hear() {
@@ -78,6 +80,7 @@ class Stage extends Element {
     return html`<video
       data-peer=${peer.key}
       data-state=${peer.state}
+      autoplay
       playsinline
       .muted=${Boolean(this.silent)}
       .srcObject=${peer.stream}
