@@ -46,6 +46,12 @@ type Party struct {
 	Address string // address of record, or empty
 }
 
+// CallerID and CalleeID are the ids of the first two parties of a call.
+const (
+	CallerID = "caller"
+	CalleeID = "callee"
+)
+
 // Cause is why a call ended.
 type Cause string
 

@@ -127,21 +127,15 @@ func (c *cast) take(p siprec.Participant, calling bool, line int) int {
 	return i
 }
 
-// The ids of the first two.
-const (
-	callerID = "caller"
-	calleeID = "callee"
-)
-
 // add gives somebody new an id, a side and a channel: the caller is the guest,
 // on the left; the next one is on the right, and others behind them.
 func (c *cast) add(calling bool) int {
 	free := func(id string) bool {
 		return !slices.ContainsFunc(c.people, func(o person) bool { return o.ID == id })
 	}
-	p := person{Party: Party{ID: callerID, Role: reelvault.RoleGuest}}
-	if !calling || !free(callerID) {
-		p = person{Party: Party{ID: calleeID, Role: reelvault.RoleOperator}, channel: 1}
+	p := person{Party: Party{ID: CallerID, Role: reelvault.RoleGuest}}
+	if !calling || !free(CallerID) {
+		p = person{Party: Party{ID: CalleeID, Role: reelvault.RoleOperator}, channel: 1}
 	}
 	for n := 3; !free(p.ID); n++ {
 		p.ID, p.channel = fmt.Sprintf("party%d", n), n-1
@@ -194,7 +188,7 @@ func (c *cast) standIn(line int, taken map[int]bool) int {
 		return before
 	}
 	for i, p := range c.people {
-		if p.ID == callerID && !taken[i] && !c.sits(i) {
+		if p.ID == CallerID && !taken[i] && !c.sits(i) {
 			return i
 		}
 	}

@@ -128,8 +128,9 @@ func (p *phone) leave(session string) (last, ours bool) {
 // Update implements sip.Calls.
 func (p *phone) Update(ctx context.Context, s sip.Session, parties []sip.Party) error {
 	var joined []reelvault.Activity
-	for _, party := range parties {
-		now := time.Now().UTC()
+	began := time.Now().UTC()
+	for i, party := range parties {
+		now := began.Add(time.Duration(i) * time.Millisecond) // so that the caller stays the first in lists
 		came, err := p.catalog.SetParticipant(ctx, s.TenantID, s.ID, reelvault.Participant{
 			ID: party.ID, Role: party.Role, Name: party.Name, Address: party.Address, JoinedAt: now,
 		})
@@ -209,13 +210,71 @@ func activityOf(s sip.Session, t reelvault.ActivityType, who string, role reelva
 	}
 }
 
+// recoverPage is how many sessions are looked at together.
+const recoverPage = 200
+
+// recover ends the sessions of calls that a crash has cut off: a dialog does
+// not outlive the process, and its client will call anew.
+func (p *phone) recover(ctx context.Context) error {
+	tenant, err := p.catalog.TenantNamed(ctx, p.tenant)
+	if err != nil {
+		if reelvault.KindOf(err) == reelvault.NotFound {
+			err = nil // the first start
+		}
+		return err
+	}
+	live := true
+	for cursor := ""; ; {
+		var page []reelvault.Session
+		page, cursor, err = p.catalog.Sessions(ctx, storage.SessionFilter{TenantID: tenant.ID, Live: &live}, storage.Page{Limit: recoverPage, After: cursor})
+		if err != nil {
+			return fmt.Errorf("list sessions: %w", err)
+		}
+		for _, s := range page {
+			if s.Channel != reelvault.ChannelPhone {
+				continue
+			}
+			if err = p.bury(ctx, s); err != nil {
+				return err
+			}
+		}
+		if cursor == "" {
+			return nil
+		}
+	}
+}
+
+// bury ends a session in which somebody seems to be calling.
+func (p *phone) bury(ctx context.Context, s reelvault.Session) error {
+	s, err := p.catalog.Session(ctx, s.TenantID, s.ID)
+	if err != nil {
+		return fmt.Errorf("find session of call: %w", err)
+	}
+	calling := slices.ContainsFunc(s.Participants, func(who reelvault.Participant) bool {
+		return who.ID == sip.CallerID && who.LeftAt.IsZero()
+	})
+	if !calling {
+		return nil
+	}
+	p.log.WarnContext(ctx, "ended the session of a call that was cut off", "session", s.ID)
+	ended, err := p.catalog.MoveSession(ctx, s.TenantID, s.ID, reelvault.StatusClosed, reasonExpired, time.Now())
+	if err != nil {
+		return fmt.Errorf("end session of call: %w", err)
+	}
+	return p.feed.SessionEnded(ctx, ended)
+}
+
 // openPhone begins to take telephone calls, if it is set to.
 func (n *node) openPhone(ctx context.Context, c nodeConfig) error {
+	calls := newPhone(n.catalog, n.feed, n.spool.Room, c.tenant, n.log)
+	if err := calls.recover(ctx); err != nil {
+		return err
+	}
 	if c.sip == nil {
 		return nil
 	}
 	config := *c.sip
-	config.Calls, config.Sink, config.Log = newPhone(n.catalog, n.feed, n.spool.Room, c.tenant, n.log), n.recorder, n.log
+	config.Calls, config.Sink, config.Log = calls, n.recorder, n.log
 	server, err := sip.New(ctx, config)
 	if err != nil {
 		return err

@@ -50,13 +50,13 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-func newPhone(tb testing.TB, args ...string) *phone {
+func newPhone(tb testing.TB) *phone {
 	tb.Helper()
 	port, err := node.FreePort(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	args = append([]string{"--sip-port", strconv.Itoa(port), "--rtp-ports", "30000-30399"}, args...)
+	args := []string{"--sip-port", strconv.Itoa(port), "--rtp-ports", "30000-30399"}
 	n, err := node.Start(tb.Context(), node.Spec{Program: program, Dir: tb.TempDir(), Args: args})
 	if err != nil {
 		tb.Fatal(err)
@@ -175,11 +175,6 @@ func readWave(b []byte) (wave, error) {
 		return w, errors.New("no G.711 in the WAVE file")
 	}
 	return w, nil
-}
-
-// duration is how long the file plays.
-func (w wave) duration() time.Duration {
-	return time.Duration(len(w.data)/w.channels) * time.Second / 8000
 }
 
 // codes gives what one channel holds.
