@@ -73,6 +73,11 @@ export class Room {
     return [...this.people.values()].filter((p) => p.here && p.id !== this.me.id);
   }
 
+  // said lists what the others wrote and shared.
+  get said() {
+    return this.log.filter((a) => ['ChatMessage', 'SharedFile'].includes(a.type) && a.participant !== this.me.id);
+  }
+
   nameOf(id) {
     const p = id === this.me.id ? this.me : this.people.get(id);
     return p?.name || '';

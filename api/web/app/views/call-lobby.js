@@ -38,11 +38,17 @@ class Lobby extends Element {
     this.emit('rv-enter');
   }
 
-  // consent stores the answer. It says whether that worked.
+  // consent stores the answer. It says whether that worked: a text that was
+  // changed meanwhile has to be read first.
   async consent() {
     return attempt(async () => {
-      await this.call.consent(this.answer);
-      return true;
+      try {
+        await this.call.consent(this.answer);
+        return true;
+      } catch (err) {
+        if (err.status === 412) await this.call.join();
+        throw err;
+      }
     });
   }
 
@@ -142,9 +148,7 @@ class Lobby extends Element {
     return html`
       <fieldset class="call-consent">
         <legend>${t('call.consent')}</legend>
-        <p class="call-notice" tabindex="0" lang=${consent.language || nothing}>
-          ${consent.text || t('call.consent.text')}
-        </p>
+        <p class="call-notice" tabindex="0" lang=${consent.language || nothing}>${consent.text}</p>
         ${option('given', t('call.consent.given'))} ${option('refused', t('call.consent.refused'))}
       </fieldset>
     `;

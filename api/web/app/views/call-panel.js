@@ -5,6 +5,7 @@ import { bytes } from '../lib/format.js';
 import { icons } from '../lib/icons.js';
 import { label, t } from '../lib/text.js';
 import { attempt } from './notice.js';
+import { ask } from './prompt.js';
 
 const tabs = ['chat', 'files', 'people'];
 
@@ -202,17 +203,10 @@ class Panel extends Element {
 
   files() {
     const { shelf } = this.room;
-    const pick = (e) => {
-      this.emit('rv-files', [...e.target.files]);
-      e.target.value = '';
-    };
+    const { fileBytes } = this.room.view.limits;
     return html`
       <div class="call-files">
-        <div>
-          <input id="call-pick" class="visually-hidden" type="file" multiple @change=${pick} />
-          <label class="button" for="call-pick">${icons.attach} ${t('call.pick')}</label>
-          <p class="muted">${t('call.pick.text', { size: bytes(this.room.view.limits.fileBytes) })}</p>
-        </div>
+        ${fileBytes > 0 ? this.picker(fileBytes) : html`<p class="muted">${t('call.files.off')}</p>`}
         ${repeat(
           shelf.uploads,
           (u) => u.id,
@@ -233,6 +227,20 @@ class Panel extends Element {
               </li>`,
           )}
         </ul>
+      </div>
+    `;
+  }
+
+  picker(most) {
+    const pick = (e) => {
+      this.emit('rv-files', [...e.target.files]);
+      e.target.value = '';
+    };
+    return html`
+      <div>
+        <input id="call-pick" class="visually-hidden" type="file" multiple @change=${pick} />
+        <label class="button" for="call-pick">${icons.attach} ${t('call.pick')}</label>
+        <p class="muted">${t('call.pick.text', { size: bytes(most) })}</p>
       </div>
     `;
   }
@@ -285,9 +293,30 @@ class Panel extends Element {
         ${peers.all.some((peer) => peer.participant === p.id && peer.source === 'screen') ? icons.screen : nothing}
       </li>
     `;
-    return html`<ul class="call-list">
-      ${line(me, t('call.you'))} ${here.map((p) => line(p, label('role', p.role)))}
-    </ul>`;
+    return html`
+      <div class="call-list">
+        <ul>
+          ${line(me, t('call.you'))} ${here.map((p) => line(p, label('role', p.role)))}
+        </ul>
+        ${
+          this.room.view.consent.answer === 'given'
+            ? html`<p class="muted">${t('call.consent.did')}</p>
+                <button data-action="withdraw-consent" @click=${this.withdraw}>${t('call.consent.withdraw')}</button>`
+            : nothing
+        }
+      </div>
+    `;
+  }
+
+  // Who agreed may change their mind; the recording then ends for good.
+  async withdraw() {
+    const sure = await ask({
+      title: t('call.consent.withdraw.title'),
+      text: t('call.consent.withdraw.text'),
+      confirm: t('call.consent.withdraw'),
+      danger: true,
+    });
+    if (sure !== null) await attempt(() => this.room.call.consent('refused'));
   }
 }
 customElements.define('rv-call-panel', Panel);

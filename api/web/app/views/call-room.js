@@ -49,6 +49,8 @@ class CallRoom extends Element {
     super();
     this.panel = wide.matches;
     this.trouble = '';
+    this.read = 0; // how many of the others' messages and files were in view
+    this.widened = () => (this.panel = wide.matches);
     this.pressed = (e) => this.key(e);
     this.awake = () => this.stayAwake();
   }
@@ -56,6 +58,7 @@ class CallRoom extends Element {
   connectedCallback() {
     super.connectedCallback();
     document.addEventListener('keydown', this.pressed);
+    wide.addEventListener('change', this.widened);
     document.addEventListener('visibilitychange', this.awake);
     this.stayAwake();
     this.room = new Room({
@@ -69,6 +72,7 @@ class CallRoom extends Element {
   disconnectedCallback() {
     super.disconnectedCallback();
     document.removeEventListener('keydown', this.pressed);
+    wide.removeEventListener('change', this.widened);
     document.removeEventListener('visibilitychange', this.awake);
     this.lock?.release().catch(() => {});
     this.room.stop();
@@ -77,6 +81,7 @@ class CallRoom extends Element {
   willUpdate(changed) {
     if (changed.has('view')) this.room.saw(this.view);
     if (changed.has('devicesVersion')) this.room.camera.set(this.devices.sending);
+    if (this.panel) this.read = this.room.said.length;
   }
 
   firstUpdated() {
@@ -235,9 +240,18 @@ class CallRoom extends Element {
     return html`
       <div class="call-troubles">
         ${words ? html`<p class="alert small" role="alert">${icons.warning} <span>${words}</span></p>` : nothing}
+        <p class="visually-hidden" role="status">${this.news()}</p>
         <p class="call-lost" role="status">${lost ? html`${icons.retry} ${t('call.reconnecting')}` : nothing}</p>
       </div>
     `;
+  }
+
+  // news is for who can't see that something was said while the panel is closed.
+  news() {
+    const last = this.room.said.at(-1);
+    if (!last || this.room.said.length <= this.read) return '';
+    const who = this.room.nameOf(last.participant) || label('role', last.role);
+    return t('call.news', { who, text: last.text || last.file.name });
   }
 
   bar() {
@@ -257,6 +271,7 @@ class CallRoom extends Element {
       });
     };
     const guest = room.me.role === 'guest';
+    const unread = room.said.slice(this.read);
     return html`
       <div class="call-bar" role="toolbar" aria-label=${t('call.controls')}>
         ${toggle('audio', 'Alt+M')} ${toggle('video', 'Alt+V')}
@@ -277,6 +292,7 @@ class CallRoom extends Element {
           action: 'chat',
           icon: icons.chat,
           text: t('call.chat'),
+          count: unread.length,
           tip: t(this.panel ? 'call.chat.hide' : 'call.chat.show', { key: 'Alt+C' }),
           pressed: this.panel,
           key: 'Alt+C',
@@ -301,7 +317,7 @@ class CallRoom extends Element {
     `;
   }
 
-  button({ action, icon, text, tip, pressed, key, act, danger, lacks }) {
+  button({ action, icon, text, tip, pressed, key, act, danger, lacks, count }) {
     return html`<button
       class="call-button ${danger ? 'danger' : ''} ${lacks ? 'lacks' : ''}"
       data-action=${action}
@@ -312,6 +328,7 @@ class CallRoom extends Element {
       @click=${act}
     >
       ${icon}<span aria-hidden="true">${text}</span>
+      ${count ? html`<span class="count" aria-hidden="true">${count}</span>` : nothing}
     </button>`;
   }
 
