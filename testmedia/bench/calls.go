@@ -237,10 +237,29 @@ func (c *callsCmd) startRecorder(ctx context.Context, program, dir string) (rece
 	}
 	return receiver{
 		pid: n.PID(), load: []string{"--sip", fmt.Sprintf("127.0.0.1:%d", port)},
-		received: func(ctx context.Context) (int, error) {
-			taken, failed := n.Metric(ctx, "reelvault_recorder_packets_total")
-			return int(taken), failed
-		},
-		stop: func() error { return errors.Join(n.Terminate(), n.Wait(context.Background())) },
+		received: func(ctx context.Context) (int, error) { return recorded(ctx, n) },
+		stop:     func() error { return errors.Join(n.Terminate(), n.Wait(context.Background())) },
 	}, nil
+}
+
+// endTime bounds how long the calls may take to be closed after their BYEs.
+const endTime = 30 * time.Second
+
+// recorded gives how many packets were taken, when the last call is closed.
+func recorded(ctx context.Context, n *node.Node) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	for {
+		calls, err := n.Metric(ctx, "reelvault_sip_calls")
+		if err != nil {
+			return 0, err
+		}
+		if calls == 0 {
+			taken, err := n.Metric(ctx, "reelvault_recorder_packets_total")
+			return int(taken), err
+		}
+		if err := wait(ctx, 50*time.Millisecond); err != nil {
+			return 0, err
+		}
+	}
 }
