@@ -134,6 +134,30 @@ func TestConsentNotAsked(t *testing.T) {
 	}
 }
 
+// Somebody new counts before the recorder asks: nobody's first packets are
+// recorded on the word of those who were there before.
+func TestNewGuestIsAskedFirst(t *testing.T) {
+	w := newWorld(t)
+	w.asks(t)
+	first, _ := w.invitation(t, w.a, "guest-1")
+	ticket := w.join(t, first).Ticket.Secret
+	wantStatus(t, w.consent(ticket, yes), 200)
+	for _, tt := range []struct {
+		bearer, query string
+		withheld      bool
+	}{
+		{ticket, "", false}, {w.a.Token, "?participant=guest-2", true},
+	} {
+		w.gateway.before = func() {
+			got, err := w.catalog.Withheld(t.Context(), w.a.ID, w.a.Session)
+			if err != nil || got != tt.withheld {
+				t.Errorf("%q publishes: withheld %v, %v; want %v", tt.query, got, err, tt.withheld)
+			}
+		}
+		wantStatus(t, w.offer("whip", w.a.Session, tt.bearer, tt.query), 201)
+	}
+}
+
 // When a guest leaves who had not answered, the others are released.
 func TestLeavingReleases(t *testing.T) {
 	w := newWorldOf(t, time.Millisecond)
