@@ -107,11 +107,17 @@ func TestUploadStalls(t *testing.T) {
 }
 
 // stalling is a connection on which nothing more comes: a read waits for its
-// deadline.
+// deadline, which passes at once unless the test is patient.
 type stalling struct {
 	*httptest.ResponseRecorder
 	given     string
+	patient   bool
 	deadlines chan time.Time
+	waits     chan struct{} // closed by the first read that waits
+}
+
+func newStalling(given string) *stalling {
+	return &stalling{httptest.NewRecorder(), given, false, make(chan time.Time, 1), make(chan struct{})}
 }
 
 // SetReadDeadline is what http.ResponseController looks for.
@@ -130,10 +136,24 @@ func (s *stalling) Read(p []byte) (int, error) {
 		s.given = s.given[n:]
 		return n, nil
 	}
-	if wait := time.Until(<-s.deadlines); wait < 20*time.Second || wait > 40*time.Second {
+	wait := time.Until(<-s.deadlines)
+	if wait < 20*time.Second || wait > 40*time.Second {
+		return 0, io.ErrNoProgress
+	}
+	close(s.waits)
+	if s.patient && time.Until(<-s.deadlines) > 0 {
 		return 0, io.ErrNoProgress
 	}
 	return 0, os.ErrDeadlineExceeded
+}
+
+// patch sends the first bytes of an upload over s.
+func (w *world) patch(s *stalling, path string) {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPatch, "http://reelvault.test"+path, io.NopCloser(s))
+	for name, value := range tus("PATCH", "", "", "", "Upload-Offset", "0", "Authorization", "Bearer "+w.a.Token).header {
+		r.Header.Set(name, value)
+	}
+	w.ServeHTTP(s, r)
 }
 
 // A request on which nothing comes for half a minute is over, and what had
@@ -141,14 +161,30 @@ func (s *stalling) Read(p []byte) (int, error) {
 func TestUploadTimesOut(t *testing.T) {
 	w := newWorld(t)
 	path := w.announce(t, w.a.Token, w.a.Session, "a", 10)
-	s := &stalling{httptest.NewRecorder(), "0123", make(chan time.Time, 1)}
-	r := httptest.NewRequestWithContext(context.Background(), http.MethodPatch, "http://reelvault.test"+path, io.NopCloser(s))
-	for name, value := range tus("PATCH", "", "", "", "Upload-Offset", "0", "Authorization", "Bearer "+w.a.Token).header {
-		r.Header.Set(name, value)
-	}
-	w.ServeHTTP(s, r)
+	s := newStalling("0123")
+	w.patch(s, path)
 	if s.Code != http.StatusRequestTimeout || !strings.Contains(s.Body.String(), `"request-timeout"`) {
 		t.Errorf("got %d %s", s.Code, s.Body)
 	}
 	wantHeaders(t, "afterwards", w.head(path, w.a.Token), map[string]string{"Upload-Offset": "4"})
+}
+
+// One that has to give way does so at once, and not when its time is over.
+func TestUploadGivesWay(t *testing.T) {
+	w := newWorld(t)
+	path := w.announce(t, w.a.Token, w.a.Session, "a", 10)
+	s := newStalling("0123")
+	s.patient = true
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.patch(s, path)
+	}()
+	<-s.waits
+	w.clock.advance(2 * time.Second)
+	wantHeaders(t, "afterwards", w.head(path, w.a.Token), map[string]string{"Upload-Offset": "4"})
+	<-ended
+	if s.Code != http.StatusConflict {
+		t.Errorf("got %d %s", s.Code, s.Body)
+	}
 }

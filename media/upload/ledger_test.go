@@ -103,9 +103,12 @@ func (l *ledger) Transfers(context.Context) ([]reelvault.Transfer, error) {
 	return all, l.fails["Transfers"]
 }
 
-func (l *ledger) NoteTransfer(_ context.Context, fileID string, received int64) error {
+func (l *ledger) NoteTransfer(ctx context.Context, fileID string, received int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := l.fails["NoteTransfer"]; err != nil {
 		return err
 	}

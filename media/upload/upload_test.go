@@ -117,8 +117,12 @@ func TestBrokenBody(t *testing.T) {
 	b := random(5 << 20)
 	row := r.begin(t, "x", int64(len(b)))
 	const came = 4<<20 + 12345
-	broken := newBody(io.MultiReader(bytes.NewReader(b[:came]), readerFunc(func([]byte) (int, error) { return 0, io.ErrUnexpectedEOF })))
-	got, err := r.Append(t.Context(), row.FileID, 0, broken)
+	ctx, hangUp := context.WithCancel(t.Context())
+	broken := newBody(io.MultiReader(bytes.NewReader(b[:came]), readerFunc(func([]byte) (int, error) {
+		hangUp()
+		return 0, io.ErrUnexpectedEOF
+	})))
+	got, err := r.Append(ctx, row.FileID, 0, broken)
 	wantKind(t, "a broken body", err, reelvault.Invalid)
 	if got.Received != came || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %d bytes and %v, want %d and the cause", got.Received, err, came)
