@@ -174,12 +174,20 @@ async function near({ page }) {
       loaded: [0, 3590, 3610, 5000, 7230, 14_400, 0].map(loaded),
       next: [-5, 0, 7200, 7259, 7260, 14_460].map((at) => nextIn(timeline.lanes, at) ?? 'none'),
     };
+    const played = (at) => {
+      timeline.seek(at);
+      timeline.play();
+      timeline.pause();
+      return timeline.position;
+    };
+    result.played = [7230, 14_460].map(played);
     timeline.close();
     return result;
   });
   const want = {
     loaded: ['1000', '1100', '1100', '0100', '0000', '0001', '1000'],
     next: [0, 0, 7260, 7260, 7260, 'none'],
+    played: [7260, 0], // over the pause, and anew from the end
   };
   assert(JSON.stringify(found) === JSON.stringify(want), JSON.stringify(found));
 }
