@@ -41,6 +41,7 @@ const tests = [
   ['they see and hear each other', meet],
   ['messages go both ways, as text', chat],
   ['a file goes from one to the other, whole', file],
+  ['a file goes on where it broke off', resume],
   ['who is muted is not heard, whose camera is off not seen', mute],
   ['devices are changed during the call', devices],
   ['a shared screen is large', screen],
@@ -164,16 +165,51 @@ async function chat() {
 
 async function file() {
   await callers.shares(guest, fileName, fileSize);
-  await callers.offered(operator, fileName);
   await callers.offered(guest, fileName);
+  await arrives(fileName, fileSize);
   await accessible(operator, 'the list of files');
   await shot(operator, 'files');
+}
+
+// arrives downloads the newest file as the operator.
+async function arrives(name, size) {
+  await callers.offered(operator, name);
   const path = `${out}/call-download`;
-  await operator.save('.call-file', path);
-  const want = Buffer.from(new Uint8Array(fileSize).map((_, i) => i % 251));
+  await operator.save('.call-files li:last-child .call-file', path);
+  const want = Buffer.from(new Uint8Array(size).map((_, i) => i % 251));
   const got = await readFile(path);
   const sum = (bytes) => createHash('sha256').update(bytes).digest('hex');
-  assert(sum(got) === sum(want), `${got.length} bytes arrived, want the ${fileSize} that were sent`);
+  assert(sum(got) === sum(want), `${got.length} bytes of ${name} arrived, want the ${size} that were sent`);
+}
+
+async function resume() {
+  const [name, size] = ['Plan.bin', 20 << 20];
+  await guest.evaluate(breakOff);
+  await callers.shares(guest, name, size);
+  await arrives(name, size);
+  const requests = await guest.evaluate(() => window.uploadRequests);
+  const broken = requests.indexOf('broken');
+  assert(broken >= 0 && requests[broken + 1] === 'HEAD', `the requests were ${requests.join(', ')}`);
+}
+
+// breakOff runs in the page: it breaks the first request with bytes of a file.
+function breakOff() {
+  window.uploadRequests = [];
+  const { open, send } = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.open = function (method, ...more) {
+    window.uploadRequests.push(method);
+    this.sendsBytes = method === 'PATCH';
+    open.call(this, method, ...more);
+  };
+  XMLHttpRequest.prototype.send = function (body) {
+    send.call(this, body);
+    if (!this.sendsBytes || window.uploadRequests.includes('broken')) return;
+    this.upload.addEventListener('progress', () => {
+      if (window.uploadRequests.includes('broken')) return;
+      window.uploadRequests.push('broken');
+      this.abort();
+    });
+  };
 }
 
 async function mute() {
@@ -251,8 +287,15 @@ async function reload() {
   await callers.offered(guest, fileName);
 }
 
+// What is said and shared while the server is away arrives when it is back.
 async function restart() {
   const before = await callers.received(guest, 'operator');
+  await cue('kill');
+  await callers.says(guest, 'Are you still there?');
+  await callers.shares(guest, 'Sent meanwhile.bin', fileSize);
+  await guest.wait('the words for it', () => document.querySelector('.call-lost')?.textContent.includes('lost'));
+  await accessible(guest, 'a call without its server');
+  await shot(guest, 'lost');
   await cue('restart');
   await guest.wait(
     'another connection',
@@ -264,8 +307,8 @@ async function restart() {
   );
   await callers.sees(guest, 'operator');
   await callers.sees(operator, 'guest');
-  await callers.says(guest, 'Here we are again');
-  await callers.reads(operator, 'Here we are again');
+  await callers.reads(operator, 'Are you still there?');
+  await arrives('Sent meanwhile.bin', fileSize);
 }
 
 async function withdrawn() {

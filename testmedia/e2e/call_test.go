@@ -42,11 +42,13 @@ func TestCall(t *testing.T) {
 	guest := invite(t, n, session, "guest", "guest")
 	other := invite(t, n, session, "guest", "other")
 	text := runCues(t, map[string]func(){
-		"restart": func() {
+		"kill": func() {
 			checkTogether(t, n, session)
 			if err := n.Kill(); err != nil {
 				t.Error(err)
 			}
+		},
+		"restart": func() {
 			if err := n.Restart(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -64,6 +66,18 @@ func TestCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkCall(t, all)
+}
+
+// From the page of a session somebody is invited, and the invitation withdrawn.
+func TestInvite(t *testing.T) {
+	n := start(t)
+	session := newSession(t, n)
+	for _, browser := range []string{"chromium", "firefox"} {
+		t.Run(browser, func(t *testing.T) {
+			env := []string{"BROWSER=" + browser, "OUT_DIR=" + t.ArtifactDir()}
+			runScript(t, env, "call-invite.mjs", anotherLink(t, n), session)
+		})
+	}
 }
 
 // checkTogether wants one recording of camera and microphone that both are in,
@@ -104,8 +118,8 @@ func checkCall(t *testing.T, all []node.Recording) {
 			t.Errorf("recording %s of kind %s is %s, want ready", r.ID, r.Kind, r.State)
 		}
 	}
-	if kinds["av"] == 0 || kinds["screen"] != 1 || kinds["file"] != 1 {
-		t.Errorf("kinds of recordings: got %v, want av, one screen and one file", kinds)
+	if kinds["av"] == 0 || kinds["screen"] != 1 || kinds["file"] != 3 {
+		t.Errorf("kinds of recordings: got %v, want av, one screen and three files", kinds)
 	}
 	if !muted(all, "guest") {
 		t.Errorf("no sound of the guest has a gap of cause mute: %+v", all)

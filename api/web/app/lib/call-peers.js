@@ -17,8 +17,8 @@ const fewest = 6;
 // all has, for each, its participant, source, state (connecting, connected,
 // reconnecting), stream, and whether it moves: whether there is a picture.
 export class Peers {
-  constructor({ urlOf, authorize, onChange }) {
-    Object.assign(this, { urlOf, authorize, onChange });
+  constructor({ urlOf, authorize, prepare, onChange }) {
+    Object.assign(this, { urlOf, authorize, prepare, onChange });
     this.byKey = new Map();
     this.timer = setInterval(() => this.#count(), countEvery);
   }
@@ -103,6 +103,7 @@ export class Peers {
         else if (state === 'connected' || state === 'reconnecting') this.#enter(peer, state);
       };
       connection = watch({ url: this.urlOf(peer), ticket, onState });
+      this.prepare(connection);
       peer.connection = connection;
       await connection.open();
       if (!current()) return;

@@ -13,8 +13,8 @@ const longestWait = 10_000;
 // Both media are offered from the start, so that a device which comes later
 // needs no other connection.
 export class Publication {
-  constructor({ url, authorize, onChange }) {
-    Object.assign(this, { url, authorize, onChange });
+  constructor({ url, authorize, prepare, onChange }) {
+    Object.assign(this, { url, authorize, prepare, onChange });
     this.state = 'idle';
     this.problem = null;
     this.connection = null;
@@ -66,6 +66,7 @@ export class Publication {
       const ticket = await this.authorize(refused);
       if (mine !== this.turn) return;
       connection = new Connection({ url: this.url, ticket, onState: (state) => this.#moved(mine, state) });
+      this.prepare(connection);
       connection.senders = this.#senders(connection.pc);
       this.connection = connection;
       await connection.open();

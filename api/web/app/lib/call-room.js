@@ -14,7 +14,8 @@ import { events } from './events.js';
 export class Room {
   constructor({ call, onChange, onOver }) {
     Object.assign(this, { call, onChange, onOver });
-    const { authorize, view } = call;
+    const { view } = call;
+    const link = { authorize: call.authorize, prepare: (connection) => this.#prepare(connection), onChange };
     this.me = view.me;
     this.view = view;
     this.online = true; // whether events come
@@ -24,9 +25,9 @@ export class Room {
     this.log = []; // activities in the order of the session's clock
     this.known = new Set(); // their ids
     this.screen = null; // the stream that this side shares
-    this.peers = new Peers({ urlOf: (p) => call.whep(p), authorize, onChange });
-    this.camera = new Publication({ url: call.whip('camera'), authorize, onChange });
-    this.share = new Publication({ url: call.whip('screen'), authorize, onChange });
+    this.peers = new Peers({ urlOf: (p) => call.whep(p), ...link });
+    this.camera = new Publication({ url: call.whip('camera'), ...link });
+    this.share = new Publication({ url: call.whip('screen'), ...link });
     this.outbox = new Outbox({ call, onChange });
     this.shelf = new Shelf({ call, onChange });
     this.saw(view);
@@ -87,6 +88,7 @@ export class Room {
   // paused or off, and why the end of a key of texts, or nothing.
   get recording() {
     const now = this.view.recording;
+    if (!this.online) return { state: 'off', why: 'unknown' };
     if (now === 'recording' || now === 'paused') return { state: now, why: '' };
     if (now === 'withheld') {
       const refused = this.log.some((a) => a.type === 'consent.refused');
@@ -135,6 +137,13 @@ export class Room {
       const known = view.publishers.some((p) => p.participant === this.me.id && p.source === source);
       if (!known && connection?.location) this.#sending(source).renew(connection);
     }
+  }
+
+  // #prepare tells a connection of the servers that may help it before it looks
+  // for ways through; those that come with the answer are late.
+  #prepare({ pc }) {
+    const { iceServers } = this.view;
+    if (iceServers.length > 0) pc.setConfiguration({ ...pc.getConfiguration(), iceServers });
   }
 
   #sending(source) {

@@ -139,10 +139,11 @@ export class Call {
 //   publishers  {participant, source}
 //   consent     {asked, answer, text, version, language}: asked while an answer is owed
 //   recording   recording, paused, withheld or off
+//   iceServers  as RTCPeerConnection takes them
 //   limits      {fileBytes, messageBytes}
 //   lastEvent   the number of the newest activity that the view knows of
 function viewOf(v) {
-  const { session, participant, role, name = '', consent, recording, limits, lastEvent } = v;
+  const { session, participant, role, name = '', consent, recording, iceServers, limits, lastEvent } = v;
   return {
     session,
     me: { id: participant, role, name },
@@ -150,6 +151,7 @@ function viewOf(v) {
     publishers: session.publishers,
     consent: { ...consent, asked: consent.required && consent.answer === 'none' },
     recording,
+    iceServers,
     limits,
     lastEvent,
   };

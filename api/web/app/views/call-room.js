@@ -271,7 +271,9 @@ class CallRoom extends Element {
       });
     };
     const guest = room.me.role === 'guest';
-    const unread = room.said.slice(this.read);
+    const unread = room.said.length - this.read;
+    const shown = this.panel ? 'call.chat.hide' : 'call.chat.show';
+    const chat = unread > 0 ? 'call.chat.unread' : shown;
     return html`
       <div class="call-bar" role="toolbar" aria-label=${t('call.controls')}>
         ${toggle('audio', 'Alt+M')} ${toggle('video', 'Alt+V')}
@@ -292,8 +294,8 @@ class CallRoom extends Element {
           action: 'chat',
           icon: icons.chat,
           text: t('call.chat'),
-          count: unread.length,
-          tip: t(this.panel ? 'call.chat.hide' : 'call.chat.show', { key: 'Alt+C' }),
+          count: unread,
+          tip: t(chat, { key: 'Alt+C', n: unread }),
           pressed: this.panel,
           key: 'Alt+C',
           act: this.togglePanel,

@@ -58,6 +58,7 @@ class Invite extends Element {
 
   async withdraw(invitation) {
     await attempt(() => api.withdraw(this.session, invitation.id));
+    this.querySelector('h2').focus(); // the button goes with its invitation
     await this.load();
   }
 
@@ -70,7 +71,7 @@ class Invite extends Element {
     return html`
       <button data-action="invite" @click=${this.show}>${icons.invite} ${t('invite')}</button>
       <dialog class="invite" aria-labelledby="invite-title" @keydown=${this.keydown}>
-        <h2 id="invite-title">${t('invite.title')}</h2>
+        <h2 id="invite-title" tabindex="-1">${t('invite.title')}</h2>
         <p class="muted">${t('invite.text')}</p>
         <form @submit=${this.invite}>
           <div class="radios" role="radiogroup" aria-label=${t('general.role')}>
