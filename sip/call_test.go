@@ -72,6 +72,22 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// Packets that a BYE has overtaken are recorded, and the client that said it
+// hears no BYE of ours.
+func TestLastPackets(t *testing.T) {
+	r := newRig(t, func(c *sip.Config) { c.Timers.Linger = 5 * second })
+	c := r.call(testmedia.CallSpec{})
+	request(t, c, "BYE", content{}, 200)
+	talk(t, c, testmedia.Talk{For: second / 5})
+	r.await("packets behind the BYE", r.all(10, 10))
+	r.book.over()
+	select {
+	case <-c.Ended():
+		t.Error("the client was sent a BYE")
+	default:
+	}
+}
+
 // The answer is plain SDP with our own origin and what a client has to know.
 func TestAnswer(t *testing.T) {
 	r := newRig(t, nil)

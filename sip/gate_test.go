@@ -106,6 +106,7 @@ func TestMended(t *testing.T) {
 		}},
 		{"open Contact", "udp", replace(">;+sip.src", ";+sip.src")},
 		{"open Contact over TCP", "tcp", replace(">;+sip.src", ";+sip.src")},
+		{"open Contact and nothing behind it", "udp", replace(">;+sip.src", "")},
 		{"parameter within", "udp", replace(">;+sip.src", ";+sip.src>")},
 		{"no length", "udp", replace(length+"\r\n", "")},
 		{"length of a longer body", "udp", replace(length, "Content-Length: 2012")},
@@ -380,5 +381,38 @@ func TestTakenPort(t *testing.T) {
 	_, err = sip.New(t.Context(), sip.Config{Address: netip.IPv4Unspecified(), FirstRTP: 29000, LastRTP: 29001, Log: r.log()})
 	if reelvault.KindOf(err) != reelvault.Invalid || err == nil {
 		t.Errorf("got %v, want an error of kind invalid", err)
+	}
+}
+
+// A client that asks from another port each time is answered each time, for as
+// many ports as there are: the reading loop is begun anew now and then.
+func TestManyPorts(t *testing.T) {
+	r := newRig(t, nil)
+	buffer := make([]byte, 4096)
+	for n := range 4500 {
+		local := &net.UDPAddr{IP: net.IPv4(127, 0, 1, byte(1+n/500))} // below what one host may send at once
+		conn, err := net.DialUDP("udp4", local, net.UDPAddrFromAddrPort(r.Addr()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := fmt.Sprintf("OPTIONS sip:r@h SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKports%d\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:r@h>\r\nCall-ID: %d\r\nCSeq: 1 OPTIONS\r\n\r\n",
+			conn.LocalAddr(), n, n)
+		answered := false
+		for tries := 0; tries < 40 && !answered; tries++ { // repeated like any request over UDP
+			if _, err = conn.Write([]byte(request)); err != nil {
+				t.Fatal(err)
+			}
+			if err = conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			got, failed := conn.Read(buffer)
+			answered = failed == nil && strings.HasPrefix(string(buffer[:got]), "SIP/2.0 200 ")
+		}
+		if err = conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if !answered {
+			t.Fatalf("port %d was not answered", n)
+		}
 	}
 }

@@ -19,6 +19,11 @@ const datagramBuffer = 4 << 20
 // errorPause is how long to wait when the socket cannot be read.
 const errorPause = 10 * time.Millisecond
 
+// renewPause is how long nothing is read before that: a request that is on its
+// way to its transaction would find no socket to be answered from. What comes
+// meanwhile waits in the socket's buffer.
+const renewPause = 100 * time.Millisecond
+
 var errRenew = errors.New("the reading loop is due for a new one")
 
 // datagrams is the UDP socket behind the gate, as sipgo reads it.
@@ -41,6 +46,7 @@ func newDatagrams(conn net.PacketConn, g *gate) *datagrams {
 // in. It fails for good only when the socket is closed.
 func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) {
 	if len(d.sources) >= renewSources {
+		<-time.After(renewPause)
 		clear(d.sources)
 		return 0, nil, errRenew
 	}

@@ -87,6 +87,7 @@ func (c *call) open(req *sip.Request) *status {
 	}
 	c.write(offer, lines)
 	c.keepTimer(req)
+	c.invite.SetBody(nil) // answers repeat its headers; the rest need not live as long as the call
 	return nil
 }
 

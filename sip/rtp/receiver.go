@@ -42,6 +42,10 @@ type Receiver struct {
 	count   counters
 	running sync.WaitGroup
 	stop    chan struct{}
+
+	last      sync.Mutex // held for the last look into a socket
+	lastBatch *batch
+	lastChunk chunk
 }
 
 // New starts the workers. Close ends them.
@@ -49,7 +53,7 @@ func New(c Config) (*Receiver, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	r := &Receiver{config: c, ports: newPorts(c.FirstPort, c.LastPort), stop: make(chan struct{})}
+	r := &Receiver{config: c, ports: newPorts(c.FirstPort, c.LastPort), stop: make(chan struct{}), lastBatch: newBatch()}
 	for range min(runtime.GOMAXPROCS(0), maxWorkers) {
 		w := &worker{batch: newBatch()}
 		r.workers = append(r.workers, w)
@@ -83,6 +87,14 @@ func (r *Receiver) Open(s Settings) (*Stream, error) {
 	w.add(stream)
 	r.count.streams.Add(1)
 	return stream, nil
+}
+
+// sweepLast takes what a stream has left when nobody sweeps it any more. Many
+// calls may end together: they share the memory that it takes.
+func (r *Receiver) sweepLast(s *Stream) {
+	r.last.Lock()
+	defer r.last.Unlock()
+	s.sweep(r.lastBatch, &r.lastChunk, true)
 }
 
 // Stats are counts since the start, and what goes on now.

@@ -168,7 +168,7 @@ func open(tb testing.TB, r *rtp.Receiver, s rtp.Settings) *rtp.Stream {
 // rather than the time at which somebody looked.
 func TestPackets(t *testing.T) {
 	r, tr, from := receiver(t, 1), newTrack(), newSender(t, "127.0.0.1")
-	stream := open(t, r, rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{0, tr}}})
+	stream := open(t, r, rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{PayloadType: 0, Track: tr}}})
 	var sent []time.Time
 	for n := range 300 {
 		sent = append(sent, time.Now())
@@ -197,7 +197,7 @@ func TestOtherPayloadTypes(t *testing.T) {
 	var mu sync.Mutex
 	var told []uint8
 	stream := open(t, r, rtp.Settings{
-		Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{0, tr}},
+		Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{PayloadType: 0, Track: tr}},
 		Unknown: func(pt uint8) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -225,7 +225,7 @@ func TestOtherPayloadTypes(t *testing.T) {
 func TestRTCP(t *testing.T) {
 	for _, mux := range []bool{false, true} {
 		r, tr, from := receiver(t, 1), newTrack(), newSender(t, "127.0.0.1")
-		stream := open(t, r, rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{0, tr}}, Mux: mux})
+		stream := open(t, r, rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{PayloadType: 0, Track: tr}}, Mux: mux})
 		port := stream.Port() + 1
 		if mux {
 			port--
@@ -263,7 +263,7 @@ func TestForeignSource(t *testing.T) {
 	told, sibling, foreign, outside := newSender(t, "127.0.0.1"), newSender(t, "127.0.0.1"), newSender(t, "127.0.0.9"), newSender(t, "127.1.0.1")
 	stream := open(t, r, rtp.Settings{
 		Source: rtp.Source{Told: told.addr(), Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/24")}},
-		Tracks: []rtp.Track{{0, tr}},
+		Tracks: []rtp.Track{{PayloadType: 0, Track: tr}},
 	})
 	foreign.rtp(stream.Port(), 0, 1)
 	outside.rtp(stream.Port(), 0, 2)
@@ -281,10 +281,37 @@ func TestForeignSource(t *testing.T) {
 	}
 }
 
+// Somebody else within the allowed networks is heard where nobody likelier is,
+// and gives way at once to the host that was told.
+func TestStranger(t *testing.T) {
+	r, tr := receiver(t, 1), newTrack()
+	told, stranger, outside := newSender(t, "127.0.0.1"), newSender(t, "127.0.0.9"), newSender(t, "127.1.0.1")
+	near := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/24")}
+	stream := open(t, r, rtp.Settings{Source: rtp.Source{Told: told.addr(), Allowed: near}, Tracks: []rtp.Track{{PayloadType: 0, Track: tr}}})
+	for n, deadline := uint16(0), time.Now().Add(patience); len(tr.numbers()) == 0; n++ {
+		if time.Now().After(deadline) {
+			t.Fatal("the stranger was never heard")
+		}
+		outside.rtp(stream.Port(), 0, 50000)
+		stranger.rtp(stream.Port(), 0, n)
+		<-time.After(50 * time.Millisecond)
+	}
+	if got := tr.numbers()[0]; got == 0 || got == 50000 {
+		t.Errorf("packet %d was heard", got)
+	}
+	told.rtp(stream.Port(), 0, 60000)
+	stranger.rtp(stream.Port(), 0, 60001)
+	told.rtp(stream.Port(), 0, 60002)
+	tr.await(t, func(p []*media.Packet, _ []media.Report) bool { return p[len(p)-1].SequenceNumber == 60002 })
+	if slices.Contains(tr.numbers(), 60001) {
+		t.Error("the stranger was heard beside the host that was told")
+	}
+}
+
 // What is no RTP is counted and harms nothing.
 func TestMalformed(t *testing.T) {
 	r, tr, from := receiver(t, 1), newTrack(), newSender(t, "127.0.0.1")
-	stream := open(t, r, rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{0, tr}}})
+	stream := open(t, r, rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{PayloadType: 0, Track: tr}}})
 	bad := [][]byte{
 		{},
 		{0x80},
@@ -316,7 +343,7 @@ func TestMalformed(t *testing.T) {
 // Nothing is handed on while a stream is on hold, and all again after it.
 func TestHold(t *testing.T) {
 	r, tr, from := receiver(t, 1), newTrack(), newSender(t, "127.0.0.1")
-	s := rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{0, tr}}, Held: true}
+	s := rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{PayloadType: 0, Track: tr}}, Held: true}
 	stream := open(t, r, s)
 	from.rtp(stream.Port(), 0, 1)
 	for deadline := time.Now().Add(patience); r.Stats().Unwanted != 1; {
@@ -338,8 +365,8 @@ func TestHold(t *testing.T) {
 func TestFlood(t *testing.T) {
 	r, flooded, other := receiver(t, 2), newTrack(), newTrack()
 	from, flooder := newSender(t, "127.0.0.1"), newSender(t, "127.0.0.1")
-	a := open(t, r, rtp.Settings{Source: rtp.Source{Told: flooder.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{0, flooded}}})
-	b := open(t, r, rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{0, other}}})
+	a := open(t, r, rtp.Settings{Source: rtp.Source{Told: flooder.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{PayloadType: 0, Track: flooded}}})
+	b := open(t, r, rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{PayloadType: 0, Track: other}}})
 	for n := range 200 {
 		for range 100 {
 			flooder.rtp(a.Port(), 0, 1)
@@ -356,7 +383,7 @@ func TestFlood(t *testing.T) {
 // stream gets it.
 func TestClose(t *testing.T) {
 	r, tr, from := receiver(t, 2), newTrack(), newSender(t, "127.0.0.1")
-	settings := rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{0, tr}}}
+	settings := rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{PayloadType: 0, Track: tr}}}
 	first, err := r.Open(settings)
 	if err != nil {
 		t.Fatal(err)

@@ -83,7 +83,7 @@ func (s *Stream) Heard() (at time.Time, left bool) {
 // does nothing.
 func (s *Stream) Close() {
 	s.worker.remove(s)
-	s.sweep(newBatch(), &chunk{}, true)
+	s.receiver.sweepLast(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.media == nil {
