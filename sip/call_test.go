@@ -224,6 +224,34 @@ func TestSessionTimer(t *testing.T) {
 	}
 }
 
+// A session timer that nobody refreshes ends a call on hold, and not one that
+// sends or is refreshed.
+func TestExpiredTimer(t *testing.T) {
+	r := newRig(t, func(c *sip.Config) { c.Timers.Refresh = second / 2 })
+	c := r.call(testmedia.CallSpec{Headers: "Session-Expires: 1;refresher=uac\r\n"})
+	talk(t, c, testmedia.Talk{For: 2 * second})
+	if n := r.Stats().Calls; n != 1 {
+		t.Fatalf("%d calls, want 1: it still sent", n)
+	}
+	r = newRig(t, func(c *sip.Config) { c.Timers.Refresh, c.Timers.Left = second/2, second/2 })
+	c = r.call(testmedia.CallSpec{Headers: "Session-Expires: 1;refresher=uac\r\n"})
+	if _, err := c.Hold(t.Context(), true); err != nil { // without the header: no timer any more
+		t.Fatal(err)
+	}
+	silent := r.call(testmedia.CallSpec{Headers: "Session-Expires: 1;refresher=uac\r\n"})
+	select {
+	case <-silent.Ended():
+	case <-time.After(patience):
+		t.Fatal("no BYE came")
+	}
+	r.await("the end of one", func() bool { return r.Stats().Calls == 1 })
+	r.book.mu.Lock()
+	defer r.book.mu.Unlock()
+	if !slices.Equal(r.book.ended, []sip.Cause{sip.CauseExpired}) {
+		t.Errorf("ended by %v, want expired", r.book.ended)
+	}
+}
+
 // On hold nothing is taken, and the recorder is told; after it all is as
 // before, on the same ports.
 func TestHold(t *testing.T) {

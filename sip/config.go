@@ -54,6 +54,10 @@ type Timers struct {
 	// Held is how long a call on hold may go without any sign of the client.
 	Held time.Duration
 
+	// Refresh is the shortest session timer that is believed (RFC 4028,
+	// section 4).
+	Refresh time.Duration
+
 	// Check is how often this is looked at.
 	Check time.Duration
 }
@@ -62,7 +66,7 @@ type Timers struct {
 func DefaultTimers() Timers {
 	return Timers{
 		T1: 500 * time.Millisecond, T2: 4 * time.Second, Bye: 4 * time.Second, Linger: 200 * time.Millisecond,
-		Silence: 60 * time.Second, Left: 10 * time.Second, Held: 2 * time.Hour, Check: time.Second,
+		Silence: 60 * time.Second, Left: 10 * time.Second, Held: 2 * time.Hour, Refresh: 90 * time.Second, Check: time.Second,
 	}
 }
 

@@ -284,16 +284,13 @@ func (c *call) headers(req *sip.Request) []sip.Header {
 	return all
 }
 
-// leastTimer is the shortest session timer that is believed (RFC 4028, section 4).
-const leastTimer = 90
-
 // keepTimer notes until when the client has to refresh. One that wants this
 // side to do it gets no timer: clients have hung up for requests of a
 // recorder. The caller holds c.mu.
 func (c *call) keepTimer(req *sip.Request) {
 	c.expires = time.Time{}
 	if seconds, refresher := sessionTimer(req); seconds > 0 && refresher != "uas" {
-		c.expires = time.Now().Add(time.Duration(max(seconds, leastTimer)) * time.Second)
+		c.expires = time.Now().Add(max(time.Duration(seconds)*time.Second, c.server.config.Timers.Refresh))
 	}
 }
 

@@ -2,7 +2,8 @@
 // it: a beep and a white frame at the same instants, encoded by ffmpeg, sent
 // as RTP through whatever impairment a test wants, and found again by
 // decoding the recording. Its load generator and its publishers speak WHIP to
-// any server.
+// any server, and its recording client calls any session recording server by
+// SIPREC, with voices in G.711.
 //
 // Tests import it, and the command, whose demo is played by its publishers.
 package testmedia
