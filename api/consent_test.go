@@ -170,6 +170,20 @@ func TestLeavingReleases(t *testing.T) {
 	w.await(t, "the release", func() bool { released, _ := w.control.done(); return released == 2 })
 }
 
+// Who answers after having left is released, too: they stayed withheld when
+// the others were.
+func TestAnswerAfterLeavingReleases(t *testing.T) {
+	w := newWorld(t)
+	w.asks(t)
+	first, _ := w.invitation(t, w.a, "guest-1")
+	second, _ := w.invitation(t, w.a, "guest-2")
+	late := w.join(t, second).Ticket.Secret // known, and not there
+	wantStatus(t, w.consent(w.join(t, first).Ticket.Secret, yes), 200)
+	wantList(t, "released", w.control.freed(), []string{"guest-1"})
+	wantStatus(t, w.consent(late, yes), 200)
+	wantList(t, "released", w.control.freed(), []string{"guest-1", "guest-1", "guest-2"})
+}
+
 // A tenant's notice and limits are changed one by one, and a change that was
 // made on something older is refused.
 func TestTenantSettings(t *testing.T) {

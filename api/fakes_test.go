@@ -44,6 +44,7 @@ type control struct {
 	mu       sync.Mutex
 	stopped  []string // sessions
 	released []string // sessions
+	guests   []string // who were released
 	paused   []string // by, reason
 	before   func()   // runs before a stop
 }
@@ -76,11 +77,25 @@ func (c *control) StopSession(_ context.Context, _, sessionID string) error {
 	return nil
 }
 
-func (c *control) Release(_ context.Context, _, sessionID string) error {
+// Release frees those guests only who have agreed, as the recorder does.
+func (c *control) Release(ctx context.Context, tenantID, sessionID string) error {
+	s, err := c.catalog.Session(ctx, tenantID, sessionID)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.released = append(c.released, sessionID)
-	return nil
+	for _, p := range s.Participants {
+		if p.Consent.Answer == reelvault.ConsentGiven {
+			c.guests = append(c.guests, p.ID)
+		}
+	}
+	return err
+}
+
+// freed gives the guests who were released, each time again.
+func (c *control) freed() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.guests)
 }
 
 // done gives how often sessions were released and stopped.

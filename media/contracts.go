@@ -83,8 +83,10 @@ type Control interface {
 	StopSession(ctx context.Context, tenantID, sessionID string) error
 
 	// Release lets the running publishers of a session be recorded that was
-	// withheld when they came. The recording's clock starts with the first
-	// packet from then on. A session that has none is no error.
+	// withheld when they came. Guests who are asked for consent and have not
+	// given it themselves stay withheld, there or not: release again when they
+	// do. The recording's clock starts with the first packet from then on. A
+	// session that has none is no error.
 	Release(ctx context.Context, tenantID, sessionID string) error
 }
 

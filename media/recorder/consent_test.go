@@ -83,6 +83,56 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+// A release is for those who have agreed themselves. A guest who is asked and
+// doesn't count, having left, is released when they agree; operators and calls
+// of those who are not asked are with the first.
+func TestReleaseOnlyThoseWhoAgreed(t *testing.T) {
+	all, _ := bubble(t, func(r *rig) {
+		given := reelvault.Participant{ID: guest.ParticipantID, Role: guest.Role, Consent: reelvault.Consent{Answer: reelvault.ConsentGiven}}
+		late, operator := guest, guest
+		late.ParticipantID = "late"
+		operator.ParticipantID, operator.Role = "operator", reelvault.RoleOperator
+		r.ledger.asks, r.ledger.withheld = true, true
+		open := func(who media.Publisher) *publisher {
+			p := r.publish(who, encode(r.t, camera).Formats())
+			p.track(testmedia.AudioStream)
+			p.track(testmedia.VideoStream)
+			return p
+		}
+		wantAsked := func(when string, ps []*publisher, want ...int) {
+			r.t.Helper()
+			synctest.Wait()
+			for i, p := range ps {
+				if p.asked != want[i] {
+					r.t.Errorf("%s: publisher %d was asked for %d keyframes, want %d", when, i, p.asked, want[i])
+				}
+			}
+		}
+		release := func() {
+			r.t.Helper()
+			if err := r.Release(r.t.Context(), "t", "s"); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		ps := []*publisher{open(guest), open(operator), open(late)}
+		r.ledger.answered = []reelvault.Participant{given, {ID: "late", Role: late.Role, LeftAt: time.Now()}}
+		r.ledger.withheld = false
+		release()
+		wantAsked("the first agrees", ps, 1, 1, 0)
+		ps = append(ps, open(late)) // once more, while nothing else is withheld
+		given.ID = "late"
+		r.ledger.answered = append(r.ledger.answered[:1:1], given)
+		release()
+		wantAsked("both agree", ps, 1, 1, 1, 1)
+		for _, p := range ps {
+			p.capture.Close(nil)
+		}
+	})
+	if len(all) != 0 {
+		t.Errorf("recordings: got %+v, want none without media", all)
+	}
+}
+
 // A crash before the release leaves nothing to recover.
 func TestCrashWhileWithheld(t *testing.T) {
 	all, path := crash(t, func(r *rig) {

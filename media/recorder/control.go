@@ -2,8 +2,10 @@ package recorder
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media"
 )
 
 // Pause implements media.Control.
@@ -50,13 +52,49 @@ func (r *Recorder) StopSession(ctx context.Context, tenantID, sessionID string) 
 }
 
 // Release implements media.Control.
-func (r *Recorder) Release(_ context.Context, tenantID, sessionID string) error {
+func (r *Recorder) Release(ctx context.Context, tenantID, sessionID string) error {
+	a, err := r.answers(ctx, tenantID, sessionID)
+	if err != nil {
+		return err
+	}
 	for _, rec := range r.of(tenantID, sessionID) {
 		for _, c := range rec.all() {
-			c.do(c.release)
+			if a.allow(c.publisher) {
+				c.do(c.release)
+			}
 		}
 	}
 	return nil
+}
+
+// answers is what the guests of a session have said about being recorded.
+type answers struct {
+	asked bool
+	given map[string]bool // by participant
+}
+
+// answers asks the ledger.
+func (r *Recorder) answers(ctx context.Context, tenantID, sessionID string) (answers, error) {
+	t, err := r.config.Ledger.Tenant(ctx, tenantID)
+	if err != nil {
+		return answers{}, fmt.Errorf("ask for tenant %s: %w", tenantID, err)
+	}
+	s, err := r.config.Ledger.Session(ctx, tenantID, sessionID)
+	if err != nil {
+		return answers{}, fmt.Errorf("ask for session %s: %w", sessionID, err)
+	}
+	a := answers{asked: t.Consent.Required && s.Channel != reelvault.ChannelPhone, given: map[string]bool{}}
+	for _, p := range s.Participants {
+		a.given[p.ID] = p.Consent.Answer == reelvault.ConsentGiven
+	}
+	return a, nil
+}
+
+// allow says whether p's own media may be recorded. The session counts only
+// the guests who are there; one who has left it may connect at any moment, or
+// be connected still.
+func (a answers) allow(p media.Publisher) bool {
+	return !a.asked || p.Role != reelvault.RoleGuest || a.given[p.ParticipantID]
 }
 
 // of gives a session's recordings that take publishers.

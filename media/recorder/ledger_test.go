@@ -24,6 +24,8 @@ type ledger struct {
 	onSeal      func()                         // before a sealed file is saved
 	status      reelvault.SessionStatus
 	features    reelvault.Features
+	asks        bool // for consent
+	answered    []reelvault.Participant
 }
 
 func newLedger() *ledger {
@@ -41,14 +43,14 @@ func (l *ledger) setFailure(err error) {
 }
 
 func (l *ledger) Tenant(_ context.Context, id string) (reelvault.Tenant, error) {
-	return reelvault.Tenant{ID: id, Name: "test", Features: l.features}, nil
+	return reelvault.Tenant{ID: id, Name: "test", Features: l.features, Consent: reelvault.ConsentNotice{Required: l.asks}}, nil
 }
 
 func (l *ledger) Session(_ context.Context, tenantID, id string) (reelvault.Session, error) {
 	if l.onSession != nil {
 		l.onSession()
 	}
-	return reelvault.Session{ID: id, TenantID: tenantID, Status: l.status}, nil
+	return reelvault.Session{ID: id, TenantID: tenantID, Status: l.status, Participants: l.answered}, nil
 }
 
 func (l *ledger) Withheld(context.Context, string, string) (bool, error) {

@@ -170,15 +170,28 @@ func (r *Recorder) Open(ctx context.Context, p media.Publisher) (media.Capture, 
 		return nil, err
 	}
 	// Whoever is released after the ledger has answered finds the capture here.
-	withheld, err := r.config.Ledger.Withheld(ctx, p.TenantID, p.SessionID)
+	allowed, err := r.allowed(ctx, p)
 	if err != nil {
 		c.Close(err)
-		return nil, fmt.Errorf("ask whether session %s is withheld: %w", p.SessionID, err)
+		return nil, err
 	}
-	if !withheld {
+	if allowed {
 		c.withheld.Store(false)
 	}
 	return c, nil
+}
+
+// allowed says whether p may be recorded now.
+func (r *Recorder) allowed(ctx context.Context, p media.Publisher) (bool, error) {
+	withheld, err := r.config.Ledger.Withheld(ctx, p.TenantID, p.SessionID)
+	if err != nil {
+		return false, fmt.Errorf("ask whether session %s is withheld: %w", p.SessionID, err)
+	}
+	if withheld {
+		return false, nil
+	}
+	a, err := r.answers(ctx, p.TenantID, p.SessionID)
+	return a.allow(p), err
 }
 
 // start makes p's capture a part of its recording. It is withheld at first.
