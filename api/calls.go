@@ -153,6 +153,11 @@ func (s *Server) withdraw(ctx context.Context, ticket reelvault.Credential, reas
 
 func (s *Server) viewCall(ctx context.Context, invitation reelvault.Credential) (callView, error) {
 	tenantID := invitation.TenantID
+	// First, so that what happens from now on is told by an event at the latest.
+	latest, err := s.Catalog.LatestActivity(ctx, tenantID)
+	if err != nil {
+		return callView{}, err
+	}
 	session, err := s.Catalog.Session(ctx, tenantID, invitation.SessionID)
 	if err != nil {
 		return callView{}, err
@@ -162,10 +167,6 @@ func (s *Server) viewCall(ctx context.Context, invitation reelvault.Credential) 
 		return callView{}, err
 	}
 	recording, err := s.recordingNow(ctx, session)
-	if err != nil {
-		return callView{}, err
-	}
-	latest, err := s.Catalog.LatestActivity(ctx, tenantID)
 	if err != nil {
 		return callView{}, err
 	}

@@ -23,9 +23,9 @@ const (
 	driftMost  = 200 * time.Millisecond
 )
 
-// callJitter bounds a party's jitter buffer: ten seconds of 20 ms packets, in
-// 8 KiB, of which two are never waited for.
-var callJitter = jitter.Config{Wait: jitterWait, MaxPackets: 512, Window: 512}
+// callJitter bounds a party's jitter buffer: five seconds of 20 ms packets, in
+// 4 KiB, of which none is waited for longer than jitterWait.
+var callJitter = jitter.Config{Wait: jitterWait, MaxPackets: 256, Window: 256}
 
 // owner gives whose medium t carries.
 func (t *track) owner() (string, reelvault.Role) {
