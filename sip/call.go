@@ -25,7 +25,7 @@ type call struct {
 	id     string       // of the dialog
 	number uint64       // in the o= lines of its answers
 
-	session Session // set before anybody else knows the call
+	session Session // set by join with c.mu and the server's lock held; either is enough to read it
 	capture media.Capture
 
 	unknown chan payloadSeen // from the receiver's workers
@@ -126,6 +126,13 @@ func (s *Server) enter(c *call) bool {
 	}
 	s.invites[c.key], s.calls[c.id] = c, c
 	return true
+}
+
+// join notes the session of the call. The caller holds c.mu.
+func (c *call) join(session Session) {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.session = session
 }
 
 func (s *Server) leave(c *call) {

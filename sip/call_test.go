@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -353,6 +354,31 @@ func TestNoPorts(t *testing.T) {
 	r.sink.mu.Unlock()
 	if got == 0 {
 		t.Error("the running call lost its packets")
+	}
+}
+
+// A session may be hung up at any moment, while other calls begin, too.
+func TestHangupWhileCallsBegin(t *testing.T) {
+	r := newRig(t, nil)
+	done := make(chan struct{})
+	var hanging sync.WaitGroup
+	hanging.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				r.HangupSession(t.Context(), "tenant", "another")
+			}
+		}
+	})
+	for range 5 {
+		r.call(testmedia.CallSpec{})
+	}
+	close(done)
+	hanging.Wait()
+	if n := r.Stats().Calls; n != 5 {
+		t.Errorf("%d calls go on, want 5", n)
 	}
 }
 

@@ -72,10 +72,11 @@ func (c *call) open(req *sip.Request) *status {
 	if len(call.Notes) > 0 {
 		c.log.Info("the client's message has deviations", "notes", call.Notes)
 	}
-	if c.session, err = s.config.Calls.Begin(ctx, call); err != nil {
-		c.session = Session{}
+	session, err := s.config.Calls.Begin(ctx, call)
+	if err != nil {
 		return s.refusal(err)
 	}
+	c.join(session)
 	publisher := media.Publisher{TenantID: c.session.TenantID, SessionID: c.session.ID, Kind: reelvault.RecordingPhone}
 	if c.capture, err = s.config.Sink.Open(ctx, publisher); err != nil {
 		c.capture = nil
