@@ -119,27 +119,35 @@ func answeringParticipant(c *caller, named string) (string, error) {
 func (s *Server) heed(ctx context.Context, session reelvault.Session, answer reelvault.Consent) error {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
-	withheld, err := s.Catalog.Withheld(ctx, session.TenantID, session.ID)
-	if err != nil {
-		return err
-	}
-	if !withheld {
-		return s.Control.Release(ctx, session.TenantID, session.ID)
-	}
-	if answer.Answer == reelvault.ConsentRefused {
+	withheld, err := s.releaseAtDoor(ctx, session.TenantID, session.ID)
+	if withheld && answer.Answer == reelvault.ConsentRefused {
 		return s.Control.StopSession(ctx, session.TenantID, session.ID)
 	}
-	return nil
+	return err
+}
+
+func (s *Server) releaseAtDoor(ctx context.Context, tenantID, sessionID string) (withheld bool, err error) {
+	door := &s.Feed.of(sessionID).door
+	door.Lock()
+	defer door.Unlock()
+	return s.releaseIfAgreed(ctx, tenantID, sessionID)
+}
+
+// releaseIfAgreed lets a session be recorded unless it is withheld. The caller
+// holds the door: somebody new who came after the catalog has answered would
+// be there without having agreed when the others are released.
+func (s *Server) releaseIfAgreed(ctx context.Context, tenantID, sessionID string) (withheld bool, err error) {
+	withheld, err = s.Catalog.Withheld(ctx, tenantID, sessionID)
+	if err != nil || withheld {
+		return withheld, err
+	}
+	return false, s.Control.Release(ctx, tenantID, sessionID)
 }
 
 // reconsider lets a session be recorded after somebody has left who had not
-// answered.
+// answered. The caller holds the door.
 func (s *Server) reconsider(ctx context.Context, tenantID, sessionID string) {
-	withheld, err := s.Catalog.Withheld(ctx, tenantID, sessionID)
-	if err == nil && !withheld {
-		err = s.Control.Release(ctx, tenantID, sessionID)
-	}
-	if err != nil {
+	if _, err := s.releaseIfAgreed(ctx, tenantID, sessionID); err != nil {
 		s.log.ErrorContext(ctx, "recording not released", "session", sessionID, "error", err)
 	}
 }

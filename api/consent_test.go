@@ -165,6 +165,11 @@ func TestLeavingReleases(t *testing.T) {
 	first, _ := w.invitation(t, w.a, "guest-1")
 	second, _ := w.invitation(t, w.a, "guest-2")
 	w.join(t, first)
+	w.control.freeing = func() {
+		if !w.feed.Shut(w.a.Session) {
+			t.Error("somebody new can come during the release")
+		}
+	}
 	wantStatus(t, w.consent(w.join(t, first).Ticket.Secret, yes), 200)
 	wantStatus(t, w.offer("whip", w.a.Session, w.join(t, second).Ticket.Secret, ""), 201)
 	w.await(t, "the release", func() bool { released, _ := w.control.done(); return released == 2 })

@@ -14,6 +14,16 @@ var (
 	ParseMetadata     = parseMetadata
 )
 
+// Shut says whether nobody can come into a session, or leave it, now.
+func (f *Feed) Shut(sessionID string) bool {
+	door := &f.of(sessionID).door
+	if !door.TryLock() {
+		return true
+	}
+	door.Unlock()
+	return false
+}
+
 // Keeps says whether s keeps text, as it is, in any answer.
 func (s *Server) Keeps(text string) bool {
 	for _, k := range s.answers.kept {
