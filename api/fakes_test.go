@@ -19,6 +19,15 @@ type faultyCatalog struct {
 	storage.Catalog
 	mu    sync.Mutex
 	audit error
+	comes func(error) error // what becomes of somebody's coming; nil: what did
+}
+
+func (c *faultyCatalog) SetParticipant(ctx context.Context, tenantID, sessionID string, p reelvault.Participant) (bool, error) {
+	came, err := c.Catalog.SetParticipant(ctx, tenantID, sessionID, p)
+	if c.comes != nil {
+		err = c.comes(err)
+	}
+	return came, err
 }
 
 func (c *faultyCatalog) breakAudit(err error) {
@@ -47,6 +56,7 @@ type control struct {
 	guests   []string // who were released
 	paused   []string // by, reason
 	before   func()   // runs before a stop
+	freeing  func()   // runs during a release
 }
 
 func (c *control) Pause(ctx context.Context, tenantID, id, by, reason string) (reelvault.Recording, error) {
@@ -79,6 +89,9 @@ func (c *control) StopSession(_ context.Context, _, sessionID string) error {
 
 // Release frees those guests only who have agreed, as the recorder does.
 func (c *control) Release(ctx context.Context, tenantID, sessionID string) error {
+	if c.freeing != nil {
+		c.freeing()
+	}
 	s, err := c.catalog.Session(ctx, tenantID, sessionID)
 	c.mu.Lock()
 	defer c.mu.Unlock()

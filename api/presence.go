@@ -45,18 +45,23 @@ func (f *Feed) enter(ctx context.Context, tenantID, sessionID string, p reelvaul
 // stay is enter for somebody who has connected, until release is called.
 func (f *Feed) stay(ctx context.Context, tenantID, sessionID string, p reelvault.Participant) (release func(), err error) {
 	at := place{tenantID, sessionID}
-	if err := f.come(ctx, at, p, 1); err != nil {
+	release = func() { f.release(person{at, p.ID}, f.config.Now().UTC()) }
+	if err = f.come(ctx, at, p, 1); err != nil {
+		release()
 		return nil, err
 	}
-	return func() { f.release(person{at, p.ID}, f.config.Now().UTC()) }, nil
+	return release, nil
 }
 
 // come adds p to the session, or brings them back, and adds ties to what ties
-// them. They are tied even if the catalog refuses: every tie is released.
+// them. They are tied even if the catalog refuses: every tie is released. A
+// client that goes away doesn't end it halfway.
 func (f *Feed) come(ctx context.Context, at place, p reelvault.Participant, ties int) error {
 	door := &f.of(at.sessionID).door
 	door.Lock()
 	defer door.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), feedTimeout)
+	defer cancel()
 	came, err := f.config.Catalog.SetParticipant(ctx, at.tenantID, at.sessionID, p)
 	if err != nil && ties == 0 {
 		return err

@@ -1,6 +1,10 @@
 package api_test
 
 import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -45,6 +49,33 @@ func TestJoinedAndLeft(t *testing.T) {
 		}
 	}
 	wantList(t, "what happened", got, []string{"Joined", "publisher.started", "publisher.stopped", "Left", "Joined"})
+}
+
+// A client that goes away while it is noted that they have come, and one of
+// whom that fails after the fact, leave like others.
+func TestGoesAwayWhileComing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err  error
+		want []string
+	}{
+		"goes away": {want: []string{"Joined guest-1", "Left guest-1"}},
+		"fails":     {reelvault.Errorf(reelvault.Unavailable, "the catalog is away"), []string{"Left guest-1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorldOf(t, time.Millisecond)
+			ticket := w.callTicket(t, "guest-1")
+			ctx, cancel := context.WithCancel(t.Context())
+			w.catalog.comes = func(err error) error {
+				cancel()
+				return cmp.Or(tt.err, err)
+			}
+			r := httptest.NewRequestWithContext(ctx, "GET", "http://reelvault.test/api/v1/events", http.NoBody)
+			r.Header.Set("Authorization", "Bearer "+ticket)
+			w.ServeHTTP(httptest.NewRecorder(), r)
+			w.await(t, "the leaving", func() bool { return len(w.what(t)) == len(tt.want) })
+			wantList(t, "what happened", w.what(t), tt.want)
+		})
+	}
 }
 
 // Who comes back within the grace time has never left.
