@@ -49,9 +49,8 @@ const (
 	// late packets of the last one find nobody.
 	coolDown = 10 * time.Second
 
-	// sourceWait is how long a stream's source has to be silent before another
-	// one, which is no more likely than it, takes its place.
-	sourceWait = 2 * time.Second
-
 	maxWorkers = 4
 )
+
+// DefaultSourceWait is Config.SourceWait where none is set.
+const DefaultSourceWait = 2 * time.Second

@@ -45,20 +45,21 @@ func (s Source) rank(from netip.AddrPort) int {
 // where nobody likelier is.
 type latch struct {
 	source Source
+	wait   time.Duration // how long from has to be silent
 	from   netip.AddrPort
 	rank   int
 	last   time.Time // when from was heard, or when the latch was set
 }
 
-func newLatch(s Source, now time.Time) latch {
-	return latch{source: s, rank: rankStranger, last: now}
+func newLatch(s Source, wait time.Duration, now time.Time) latch {
+	return latch{source: s, wait: wait, rank: rankStranger, last: now}
 }
 
 // take says whether a packet from here is the stream's.
 func (l *latch) take(from netip.AddrPort, at time.Time) bool {
 	if from != l.from {
 		rank := l.source.rank(from)
-		if rank == rankForeign || rank <= l.rank && at.Sub(l.last) < sourceWait {
+		if rank == rankForeign || rank <= l.rank && at.Sub(l.last) < l.wait {
 			return false
 		}
 		l.from, l.rank = from, rank

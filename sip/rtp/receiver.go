@@ -1,6 +1,7 @@
 package rtp
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -19,6 +20,10 @@ type Config struct {
 	// FirstPort and LastPort are the range of ports. Each stream takes an even
 	// port and the next one; there have to be two such.
 	FirstPort, LastPort int
+
+	// SourceWait is how long a stream's source has to be silent before another
+	// one is heard that is no likelier; zero: DefaultSourceWait.
+	SourceWait time.Duration
 }
 
 // Validate says what is wrong with c.
@@ -53,6 +58,7 @@ func New(c Config) (*Receiver, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	c.SourceWait = cmp.Or(c.SourceWait, DefaultSourceWait)
 	r := &Receiver{config: c, ports: newPorts(c.FirstPort, c.LastPort), stop: make(chan struct{}), lastBatch: newBatch()}
 	for range min(runtime.GOMAXPROCS(0), maxWorkers) {
 		w := &worker{batch: newBatch()}

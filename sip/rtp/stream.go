@@ -64,7 +64,7 @@ func (s *Stream) Set(settings Settings) {
 }
 
 func (s *Stream) set(settings Settings, now time.Time) {
-	s.settings, s.latch, s.last = settings, newLatch(settings.Source, now), nil
+	s.settings, s.latch, s.last = settings, newLatch(settings.Source, s.receiver.config.SourceWait, now), nil
 	if len(settings.Tracks) > 0 {
 		s.last = settings.Tracks[0].Track
 	}
