@@ -189,16 +189,17 @@ func TestMissingACK(t *testing.T) {
 // RTCP has said goodbye; one on hold is not.
 func TestMissingBYE(t *testing.T) {
 	r := newRig(t, func(c *sip.Config) { c.Timers.Silence = second })
+	before := time.Now()
 	c := r.call(testmedia.CallSpec{})
 	talk(t, c, testmedia.Talk{For: second / 5})
 	if cause := r.book.over(); cause != sip.CauseSilence {
 		t.Errorf("ended by %s, want silence", cause)
 	}
+	if lasted := time.Since(before); lasted < second {
+		t.Errorf("ended after %v, which is less than the silence waited for", lasted)
+	}
 	if err := r.sink.closed(); err == nil {
 		t.Error("the capture was closed as if the client had said goodbye")
-	}
-	if got := r.sink.counts(); !slices.Equal(got, []int{10, 10}) {
-		t.Errorf("got %v packets, want 10 of each", got)
 	}
 	if n := r.Stats().Broken; n != 1 {
 		t.Errorf("counted %d broken calls, want 1", n)
