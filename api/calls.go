@@ -214,6 +214,9 @@ func (s *Server) recordingNow(ctx context.Context, session reelvault.Session) (s
 	}
 	state := recordingOff
 	for _, r := range recs {
+		if r.Kind == reelvault.RecordingFile {
+			continue // a shared file that is being sent
+		}
 		switch r.State {
 		case reelvault.RecordingRunning:
 			return string(r.State), nil

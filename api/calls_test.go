@@ -243,9 +243,14 @@ func TestInvitationsOfIssuers(t *testing.T) {
 	token, id := w.token(t, w.a, reelvault.ScopeSessionsWrite)
 	made := decode[invitation](t, w.invite(t, token, w.a.Session, `{}`))
 	_, ofToken, _ := strings.Cut(made.URL, "#")
-	w.join(t, ofToken)
-	must(t, w.catalog.Revoke(t.Context(), w.a.ID, id))
+	ticket := w.join(t, ofToken).Ticket.Secret
+	watched := w.open(t, "whep", ticket)
+	kept := w.open(t, "whep", w.a.Token)
+	wantStatus(t, w.do(call{method: "DELETE", path: "/api/v1/tokens/" + id, bearer: w.a.Token}), 204)
 	wantStatus(t, w.tryJoin(ofToken), 401)
+	if got := w.gateway.hungUp; len(got) != 1 || !strings.HasSuffix(watched, got[0]) {
+		t.Errorf("got %v hung up, want %s and not %s", got, watched, kept)
+	}
 
 	csrf := map[string]string{"X-CSRF-Token": w.csrf(t, w.a.Cookie)}
 	got := w.do(call{method: "POST", path: "/api/v1/sessions/" + w.a.Session + "/invitations", cookie: w.a.Cookie, header: csrf, body: `{}`})
@@ -292,6 +297,13 @@ func TestCallTickets(t *testing.T) {
 func TestRecordingNow(t *testing.T) {
 	w := newWorld(t)
 	secret, _ := w.invitation(t, w.a, "guest-1")
+	must(t, w.catalog.CreateRecording(t.Context(), reelvault.Recording{
+		ID: newID(), TenantID: w.a.ID, SessionID: w.a.Session, Kind: reelvault.RecordingFile,
+		State: reelvault.RecordingRunning, StartedAt: w.clock.Now(),
+	}))
+	if got := w.join(t, secret).Recording; got != "off" {
+		t.Errorf("while a file is sent: got %s, want off", got)
+	}
 	for _, tt := range []struct {
 		state reelvault.RecordingState
 		want  string
