@@ -27,6 +27,9 @@ var (
 		reelvault.ActivityAvGetMediaResult, reelvault.ActivityAvTerminated,
 		reelvault.ActivityScreenSharingFailedByGuest, reelvault.ActivityFileUploadFailed,
 	}
+	// Other systems know these, too, but pages act on them: one is the end of a
+	// call, and the other a file that is here.
+	writtenHere         = []reelvault.ActivityType{reelvault.ActivitySessionEnded, reelvault.ActivitySharedFile}
 	shownToParticipants = append([]reelvault.ActivityType{
 		reelvault.ActivitySharedFile, reelvault.ActivitySharedScreen, reelvault.ActivityWelcomeMessage,
 		reelvault.ActivityLastFarewellMessage, reelvault.ActivityChatbotMessage, reelvault.ActivityPreviewURL,
@@ -143,7 +146,7 @@ type listActivitiesInput struct {
 type createActivityInput struct {
 	ID   string `path:"id"`
 	Body struct {
-		Type        string         `json:"type" maxLength:"64" doc:"One that other systems know, too, such as ChatMessage; tickets: only what belongs to a call"`
+		Type        string         `json:"type" maxLength:"64" doc:"One that other systems know, too, such as ChatMessage, but SessionEnded and SharedFile; tickets: only what belongs to a call"`
 		Text        string         `json:"text,omitempty" doc:"At most 16384 bytes of UTF-8; kept as it is"`
 		Data        map[string]any `json:"data,omitempty" doc:"At most 4096 bytes of JSON"`
 		Participant string         `json:"participant,omitempty" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"Who did it; a ticket names its own"`
@@ -207,7 +210,7 @@ func (s *Server) createActivity(ctx context.Context, c *caller, in *createActivi
 	if err = a.Validate(); err != nil {
 		return nil, err
 	}
-	if a.Type.Own() {
+	if a.Type.Own() || slices.Contains(writtenHere, a.Type) {
 		return nil, invalid("body.type", "only this program writes "+string(a.Type))
 	}
 	if strings.HasPrefix(a.ClientID, ownClientID) {
