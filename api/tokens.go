@@ -77,7 +77,8 @@ func (s *Server) registerTokens(api huma.API) {
 	})
 	register(s, api, huma.Operation{
 		OperationID: "deleteToken", Method: http.MethodDelete, Path: apiPrefix + "/tokens/{id}", Tags: tags,
-		Summary: "Revoke an API token", Description: "And every ticket it issued.",
+		Summary:     "Revoke an API token",
+		Description: "And every ticket and invitation it issued; the connections that were opened with its invitations are hung up.",
 	}, s.deleteToken)
 }
 
@@ -139,9 +140,19 @@ func (s *Server) deleteToken(ctx context.Context, c *caller, in *idInput) (*stru
 	if !slices.ContainsFunc(tokens, func(t reelvault.Credential) bool { return t.ID == in.ID }) {
 		return nil, reelvault.Errorf(reelvault.NotFound, "no such token")
 	}
+	invitations, err := s.Catalog.Credentials(ctx, c.TenantID, reelvault.CredentialInvitation, s.now())
+	if err != nil {
+		return nil, err
+	}
 	if err := s.Catalog.Revoke(ctx, c.TenantID, in.ID); err != nil {
 		return nil, err
 	}
 	s.auditDone(ctx, c, c.target, nil)
+	for _, i := range invitations {
+		if i.IssuerID == in.ID {
+			s.hangUpOwner(ctx, i.ID)
+			s.Feed.ring(i.TenantID, i.SessionID) // streams look at their credential
+		}
+	}
 	return nil, nil
 }
