@@ -46,7 +46,7 @@ type trackView struct {
 	Role          string    `json:"role" enum:"guest,operator"`
 	Type          string    `json:"type" enum:"Operator,Guest,AllParticipants,ScreenSharing,Other"`
 	Media         string    `json:"media" enum:"audio,video,screen"`
-	Codec         string    `json:"codec" enum:"opus,vp8,vp9,h264,h265,av1"`
+	Codec         string    `json:"codec" enum:"opus,vp8,vp9,h264,h265,av1,pcmu,pcma"`
 	OffsetMs      int64     `json:"offsetMs"`
 	DurationMs    int64     `json:"durationMs"`
 	Gaps          []gapView `json:"gaps" nullable:"false"`
