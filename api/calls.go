@@ -101,8 +101,9 @@ func (s *Server) joinCall(ctx context.Context, c *caller, _ *struct{}) (*body[ca
 		return nil, err
 	}
 	// They are known now, and may answer; they have come when they connect.
+	now := s.now()
 	who := reelvault.Participant{
-		ID: invitation.ParticipantID, Role: invitation.Role, Name: invitation.Name, JoinedAt: s.now(), LeftAt: s.now(),
+		ID: invitation.ParticipantID, Role: invitation.Role, Name: invitation.Name, JoinedAt: now, LeftAt: now,
 	}
 	if _, err = s.Catalog.SetParticipant(ctx, session.TenantID, session.ID, who); err != nil {
 		return nil, err

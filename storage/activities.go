@@ -42,8 +42,9 @@ type Participants interface {
 	// that p has are taken over, LeftAt becomes zero; JoinedAt and Consent stay.
 	// It says whether p has come, being new or having left. Somebody who is
 	// there in another role is a Conflict, and so is a session that isn't live.
-	// A p with LeftAt is only made known, so that they can answer before they
-	// come: who is new is kept as having left then, who is there stays.
+	// A p with LeftAt, and the same JoinedAt, is only made known, so that they
+	// can answer before they come: who is new is kept as having left then, until
+	// they come and get another JoinedAt; who is there stays.
 	SetParticipant(ctx context.Context, tenantID, sessionID string, p reelvault.Participant) (bool, error)
 
 	// Leave notes that somebody left, and says whether they were there.

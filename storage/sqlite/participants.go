@@ -37,11 +37,14 @@ func (c *Catalog) SetParticipant(ctx context.Context, tenantID, sessionID string
 		came = p.LeftAt.IsZero() && !known.LeftAt.IsZero()
 		known.Name, known.Address = cmp.Or(p.Name, known.Name), cmp.Or(p.Address, known.Address)
 		if came {
+			if known.LeftAt.Equal(known.JoinedAt) { // they were only known
+				known.JoinedAt = p.JoinedAt
+			}
 			known.LeftAt = time.Time{}
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE participants SET name = ?, address = ?, left_at = ?
+		_, err = tx.ExecContext(ctx, `UPDATE participants SET name = ?, address = ?, joined_at = ?, left_at = ?
 			WHERE tenant_id = ? AND session_id = ? AND id = ?`,
-			known.Name, known.Address, instant(known.LeftAt), tenantID, sessionID, p.ID)
+			known.Name, known.Address, known.JoinedAt.UnixMilli(), instant(known.LeftAt), tenantID, sessionID, p.ID)
 		return err
 	})
 	return came && err == nil, translate("set participant", err)

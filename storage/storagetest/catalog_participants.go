@@ -124,12 +124,16 @@ func participantLeaves(t *testing.T, w *world) {
 	if leave("nobody") {
 		t.Error("nobody was there")
 	}
-	if !w.participant(t, s, guest) {
+	back := guest
+	back.JoinedAt = left
+	came, err := w.SetParticipant(t.Context(), w.ours.ID, s.ID, back)
+	ok(t, err)
+	if !came {
 		t.Error("who left hasn't come back")
 	}
 	same(t, "who came back", w.participants(t, s), []reelvault.Participant{guest})
 
-	_, err := w.MoveSession(t.Context(), w.ours.ID, s.ID, reelvault.StatusClosed, "", w.now)
+	_, err = w.MoveSession(t.Context(), w.ours.ID, s.ID, reelvault.StatusClosed, "", w.now)
 	ok(t, err)
 	if !leave("p") {
 		t.Error("who was there when the session ended wasn't there")
@@ -152,8 +156,10 @@ func participantKnown(t *testing.T, w *world) {
 	known.Consent = given
 	same(t, "known", w.participants(t, s), []reelvault.Participant{known})
 	here := known
-	here.LeftAt = time.Time{}
-	if !w.participant(t, s, reelvault.Participant{ID: "p", Role: reelvault.RoleGuest}) {
+	here.JoinedAt, here.LeftAt = w.now.Add(time.Minute), time.Time{}
+	came, err := w.SetParticipant(t.Context(), w.ours.ID, s.ID, reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, JoinedAt: here.JoinedAt})
+	ok(t, err)
+	if !came {
 		t.Error("who was only known hasn't come")
 	}
 	known.LeftAt = w.now.Add(time.Hour)
