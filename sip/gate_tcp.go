@@ -26,6 +26,11 @@ const (
 	drainBytes = 32 << 20
 	drainTime  = 5 * time.Second
 
+	// writeTime bounds how long a peer may take to make room for an answer.
+	// One that does not read would else keep its requests, and the goroutines
+	// that answer them, for ever.
+	writeTime = 10 * time.Second
+
 	// acceptPause is how long to wait when the process has no descriptor left.
 	acceptPause = 100 * time.Millisecond
 )
@@ -124,6 +129,22 @@ type stream struct {
 	pending []byte // of a message that sipgo has begun to read
 
 	closing sync.Once
+	writing sync.Mutex // held while a message is written
+}
+
+// Write implements net.Conn. A peer that does not read loses its connection:
+// with a part of a message written, no other one could follow.
+func (s *stream) Write(b []byte) (int, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return 0, err
+	}
+	n, err := s.Conn.Write(b)
+	if err != nil {
+		_ = s.Close()
+	}
+	return n, err
 }
 
 // Close implements net.Conn. A second Close does nothing.
@@ -240,7 +261,7 @@ func (s *stream) read() (message, error) {
 // refuse answers and reads on for a while before the connection is closed.
 func (s *stream) refuse(m message, status string) {
 	deadline := time.Now().Add(drainTime)
-	if s.SetDeadline(deadline) != nil {
+	if s.SetReadDeadline(deadline) != nil {
 		return
 	}
 	if answer := m.refusal(status); answer != nil {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -367,6 +368,36 @@ func TestDraining(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// A client that asks and never reads what it is answered does not keep the
+// server from ending.
+func TestUnreadAnswers(t *testing.T) {
+	r := newRig(t, nil)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.target())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // the server has closed it
+	const asked = 1000 // whose answers no socket buffers
+	via := "Via: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKold;was=" + strings.Repeat("x", 7000) + "\r\n"
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		for i := range asked {
+			_, err := fmt.Fprintf(conn, "OPTIONS sip:record@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK-%d\r\n%s"+
+				"From: <sip:a@b>;tag=1\r\nTo: <sip:record@127.0.0.1>\r\nCall-ID: %d\r\nCSeq: 7 OPTIONS\r\nContent-Length: 0\r\n\r\n", i, strings.Repeat(via, 6), i)
+			if err != nil {
+				return // closed for not reading
+			}
+		}
+	})
+	r.await("most questions", func() bool { return r.Stats().Messages > asked/2 })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	asking.Wait()
 }
 
 // A port that is taken is said so, with what to do.

@@ -207,7 +207,7 @@ func (s *Server) HangupSession(ctx context.Context, tenantID, sessionID string) 
 
 // Close refuses new calls, says goodbye in the running ones, closes their
 // captures and waits for everything that was started. When ctx ends, no
-// answer to a BYE is waited for any more.
+// answer to a BYE is waited for any more, and no client that is slow to read.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
@@ -229,8 +229,17 @@ func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.handling.Wait()
+	handled := make(chan struct{})
+	go func() {
+		s.handling.Wait()
+		close(handled)
+	}()
+	select {
+	case <-handled:
+	case <-ctx.Done(): // an answer may be stuck at a client that does not read
+	}
 	err := s.closeSockets()
+	<-handled
 	s.serving.Wait()
 	err = errors.Join(err, s.agent.Close())
 	s.rtp.Close()
