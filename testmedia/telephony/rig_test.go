@@ -103,6 +103,24 @@ func (p *phone) sessions(tb testing.TB) []session {
 	return list.Items
 }
 
+// spooled waits until so many bytes of recordings are in files.
+func (p *phone) spooled(tb testing.TB, bytes int) {
+	tb.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		n, err := p.Metric(tb.Context(), "reelvault_recorder_bytes_total")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if int(n) >= bytes {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("%v bytes were written, want %d", n, bytes)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
 // ended waits until there is a session that is over and whose recordings can
 // be played, and gives both.
 func (p *phone) ended(tb testing.TB, id string) (session, []node.Recording) {
