@@ -13,6 +13,10 @@ type Source struct {
 	Allowed []netip.Prefix // from where anything may come at all
 }
 
+func (s Source) equal(o Source) bool {
+	return s.Told == o.Told && s.Peer == o.Peer && slices.Equal(s.Allowed, o.Allowed)
+}
+
 // The ranks of sources. Clients behind address translation send from elsewhere
 // than they say, and others from a port they did not name; so a source is not
 // taken by its address alone, but the likelier one wins.

@@ -88,8 +88,8 @@ func (r *Receiver) Open(s Settings) (*Stream, error) {
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
 	w := r.workers[int(r.next.Add(1))%len(r.workers)]
-	stream := &Stream{receiver: r, worker: w, port: port, media: sockets[0], reports: sockets[1], heard: now, swept: now, sweptRTCP: now}
-	stream.set(s, now)
+	stream := &Stream{receiver: r, worker: w, port: port, media: sockets[0], reports: sockets[1], heard: now, swept: now, sweptRTCP: now, latch: newLatch(s.Source, r.config.SourceWait, now)}
+	stream.set(s)
 	w.add(stream)
 	r.count.streams.Add(1)
 	return stream, nil

@@ -287,6 +287,33 @@ func TestForeignSource(t *testing.T) {
 	}
 }
 
+// A source that was found stays it when something else changes, and is looked
+// for anew when the client names another one.
+func TestSourceStays(t *testing.T) {
+	r, tr := patient(t, 1, time.Hour), newTrack()
+	first, second := newSender(t, "127.0.0.1"), newSender(t, "127.0.0.1")
+	told := netip.AddrPortFrom(loopback, 9) // neither sends from the port that was told
+	s := rtp.Settings{Source: rtp.Source{Told: told, Allowed: anywhere}, Tracks: []rtp.Track{{PayloadType: 0, Track: tr}}}
+	stream := open(t, r, s)
+	first.rtp(stream.Port(), 0, 1)
+	tr.await(t, packets(1))
+	s.Source.Allowed = slices.Clone(anywhere)
+	s.Mux = true
+	stream.Set(s)
+	second.rtp(stream.Port(), 0, 2)
+	first.rtp(stream.Port(), 0, 3)
+	tr.await(t, packets(2))
+	s.Source.Told = netip.AddrPortFrom(loopback, 11)
+	stream.Set(s)
+	second.rtp(stream.Port(), 0, 4)
+	first.rtp(stream.Port(), 0, 5)
+	second.rtp(stream.Port(), 0, 6)
+	tr.await(t, packets(4))
+	if got := tr.numbers(); !slices.Equal(got, []uint16{1, 3, 4, 6}) {
+		t.Errorf("got packets %v, want 1, 3, 4 and 6", got)
+	}
+}
+
 // Somebody else within the allowed networks is heard where nobody likelier is,
 // and gives way at once to the host that was told.
 func TestStranger(t *testing.T) {

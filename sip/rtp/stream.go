@@ -56,15 +56,20 @@ type Stream struct {
 // Port gives the RTP port.
 func (s *Stream) Port() uint16 { return s.port }
 
-// Set replaces the settings. Where packets may come from is found out anew.
+// Set replaces the settings. Where packets come from is found out anew if the
+// Source is another one, and else stays as found: a hold or a codec is no
+// opening for somebody who waits to be heard.
 func (s *Stream) Set(settings Settings) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.set(settings, time.Now())
+	if !settings.Source.equal(s.settings.Source) {
+		s.latch = newLatch(settings.Source, s.receiver.config.SourceWait, time.Now())
+	}
+	s.set(settings)
 }
 
-func (s *Stream) set(settings Settings, now time.Time) {
-	s.settings, s.latch, s.last = settings, newLatch(settings.Source, s.receiver.config.SourceWait, now), nil
+func (s *Stream) set(settings Settings) {
+	s.settings, s.last = settings, nil
 	if len(settings.Tracks) > 0 {
 		s.last = settings.Tracks[0].Track
 	}
