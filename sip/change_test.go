@@ -71,6 +71,24 @@ func TestMetadataChanges(t *testing.T) {
 	}
 }
 
+// Parties that change places keep their tracks, and who leaves gives theirs up.
+func TestPartiesChangePlaces(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.call(testmedia.CallSpec{})
+	swapped := party("p0", "sip:100@example.org", 2) + party("p1", "sip:101@example.org", 1)
+	request(t, c, "UPDATE", content{"application/rs-metadata", meta("<datamode>complete</datamode>" + swapped)}, 200)
+	if got := r.sink.gone(); got != "" {
+		t.Errorf("the tracks of %s were closed", got)
+	}
+	talk(t, c, testmedia.Talk{For: second / 5, Lose: func(line, _ int) bool { return line == 1 }})
+	r.await("packets of the callee on the first line", r.all(0, 10))
+	moved := party("p0", "sip:100@example.org", 2) + party("p9", "sip:carol@example.org", 1)
+	request(t, c, "UPDATE", content{"application/rs-metadata", meta("<datamode>complete</datamode>" + moved)}, 200)
+	if got := r.sink.gone(); got != "callee" {
+		t.Errorf("the tracks of %q were closed, want the callee's", got)
+	}
+}
+
 // A party that stands for somebody gives way to them without a second track:
 // the second voice of a call without metadata, and Avaya's placeholder.
 func TestPlaceholders(t *testing.T) {

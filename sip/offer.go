@@ -123,14 +123,16 @@ func (c *call) describe(body siprec.Body, offer sdp.Offer) map[int]media.Party {
 // answer. The caller holds c.mu.
 func (c *call) negotiate(offer sdp.Offer, seats map[int]media.Party) ([]sdp.AnswerLine, error) {
 	var answers []sdp.AnswerLine
-	first := len(c.legs) == 0
+	first, before := len(c.legs) == 0, c.tracks()
 	for len(c.legs) < len(offer.Lines) {
 		c.legs = append(c.legs, nil)
 	}
 	for i := range offer.Lines {
 		line := &offer.Lines[i]
 		if !line.Usable() {
-			c.legs[i].close()
+			if l := c.legs[i]; l != nil {
+				l.stream.Close()
+			}
 			c.legs[i] = nil
 			answers = append(answers, sdp.AnswerLine{})
 			continue
@@ -146,7 +148,28 @@ func (c *call) negotiate(offer sdp.Offer, seats map[int]media.Party) ([]sdp.Answ
 		l := c.legs[i]
 		answers = append(answers, sdp.AnswerLine{Port: int(l.stream.Port()), Held: l.held, Mux: line.RTCPMux})
 	}
+	// Only now: a party may have come from one line to another.
+	now := c.tracks()
+	for _, t := range before {
+		if !slices.Contains(now, t) {
+			t.Close()
+		}
+	}
 	return answers, nil
+}
+
+// tracks gives those of all lines. The caller holds c.mu.
+func (c *call) tracks() []media.Track {
+	var all []media.Track
+	for _, l := range c.legs {
+		if l == nil {
+			continue
+		}
+		for _, t := range l.tracks {
+			all = append(all, t.Track)
+		}
+	}
+	return all
 }
 
 // write makes the answer of an offer. The caller holds c.mu.
@@ -172,9 +195,6 @@ func (c *call) take(i int, line *sdp.Line, party media.Party) error {
 	next.line, next.party = *line, party
 	next.held = line.Held() || line.NoAddress && !l.bare
 	if party != l.party { // somebody else speaks here now
-		for _, t := range l.tracks {
-			t.Track.Close()
-		}
 		next.tracks = nil
 	}
 	if err := c.addTrack(&next, line.Encodings[0]); err != nil {

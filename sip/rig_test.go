@@ -229,6 +229,7 @@ type track struct {
 	packets []*media.Packet
 	holds   []bool
 	late    bool // a packet came behind the capture's end
+	closed  bool
 }
 
 func (t *track) WritePacket(p *media.Packet) bool {
@@ -241,7 +242,12 @@ func (t *track) WritePacket(p *media.Packet) bool {
 }
 
 func (t *track) WriteReport(media.Report) {}
-func (t *track) Close()                   {}
+
+func (t *track) Close() {
+	t.capture.sink.mu.Lock()
+	defer t.capture.sink.mu.Unlock()
+	t.closed = true
+}
 
 func (t *track) Hold(on bool) {
 	t.capture.sink.mu.Lock()
@@ -260,6 +266,19 @@ func (s *sink) parties() string {
 	for _, t := range s.captures[len(s.captures)-1].tracks {
 		p := t.format.Party
 		all = append(all, fmt.Sprintf("%s %s %d %s", p.ParticipantID, p.Role, p.Channel, t.format.Codec))
+	}
+	return strings.Join(all, ", ")
+}
+
+// gone gives the participants whose tracks in the last capture are closed.
+func (s *sink) gone() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for _, t := range s.captures[len(s.captures)-1].tracks {
+		if t.closed {
+			all = append(all, t.format.Party.ParticipantID)
+		}
 	}
 	return strings.Join(all, ", ")
 }
