@@ -356,6 +356,9 @@ func TestNoPorts(t *testing.T) {
 	if got == 0 {
 		t.Error("the running call lost its packets")
 	}
+	if n := r.book.calls(); n != 1 {
+		t.Errorf("%d sessions were made, want 1: the refused call may come again", n)
+	}
 }
 
 // A session may be hung up at any moment, while other calls begin, too.

@@ -52,8 +52,12 @@ func (c *call) open(req *sip.Request) *status {
 	if err != nil {
 		return s.refusal(err)
 	}
-	if !slices.ContainsFunc(offer.Lines, sdp.Line.Usable) {
+	lines := usable(offer)
+	if lines == 0 {
 		return s.notAcceptable(304, "no m-line has audio as PCMU or PCMA over RTP/AVP")
+	}
+	if err = s.rtp.Room(lines); err != nil {
+		return s.refusal(err) // before there is a session, which could not be had again by its name
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,14 +86,25 @@ func (c *call) open(req *sip.Request) *status {
 		c.capture = nil
 		return s.refusal(err)
 	}
-	lines, err := c.negotiate(offer, seats)
+	answers, err := c.negotiate(offer, seats)
 	if err != nil {
 		return s.refusal(err)
 	}
-	c.write(offer, lines)
+	c.write(offer, answers)
 	c.keepTimer(req)
 	c.invite.SetBody(nil) // answers repeat its headers; the rest need not live as long as the call
 	return nil
+}
+
+// usable counts the lines that can be recorded.
+func usable(o sdp.Offer) int {
+	n := 0
+	for _, l := range o.Lines {
+		if l.Usable() {
+			n++
+		}
+	}
+	return n
 }
 
 func bodyOf(req *sip.Request) siprec.Body {

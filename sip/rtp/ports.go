@@ -28,13 +28,33 @@ func newPorts(first, last int) *ports {
 	return p
 }
 
+// room fails when fewer than n pairs may be handed out now.
+func (p *ports) room(n int, now time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rested := 0
+	for _, f := range p.free[:min(n, len(p.free))] { // the first have rested longest
+		if f.rested(now) {
+			rested++
+		}
+	}
+	if rested < n {
+		return errNoPort()
+	}
+	return nil
+}
+
+func (p pair) rested(now time.Time) bool {
+	return p.since.IsZero() || now.Sub(p.since) >= coolDown
+}
+
 // open binds the next pair. One that another program has is passed over.
 func (p *ports) open(address netip.Addr, now time.Time) (uint16, [2]*socket, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for range len(p.free) {
 		next := p.free[0]
-		if !next.since.IsZero() && now.Sub(next.since) < coolDown {
+		if !next.rested(now) {
 			break
 		}
 		p.free = p.free[1:]
@@ -44,7 +64,11 @@ func (p *ports) open(address netip.Addr, now time.Time) (uint16, [2]*socket, err
 		}
 		p.free = append(p.free, pair{next.port, now})
 	}
-	return 0, [2]*socket{}, &reelvault.Error{
+	return 0, [2]*socket{}, errNoPort()
+}
+
+func errNoPort() error {
+	return &reelvault.Error{
 		Kind: reelvault.Unavailable, Message: "no RTP port is free",
 		Hint: "give a wider range with --rtp-ports", RetryAfter: coolDown,
 	}

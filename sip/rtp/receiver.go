@@ -78,6 +78,10 @@ func (r *Receiver) Close() {
 	r.running.Wait()
 }
 
+// Room says by an error of kind Unavailable that there are no ports for so many
+// streams. It reserves none: another Open may come first.
+func (r *Receiver) Room(streams int) error { return r.ports.room(streams, time.Now()) }
+
 // Open gives a stream its port and begins to receive: packets that come
 // before the client has our answer's acknowledgement are taken like others.
 // No free port is an error of kind Unavailable.
