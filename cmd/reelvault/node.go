@@ -102,11 +102,11 @@ func startNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 	}
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.work = cancel
-	n.run("flush the spool", func() error { return n.spool.Run(working) })
-	n.run("archive", func() error { return n.archive.Run(working) })
-	n.run("tend shared files", func() error { return n.uploads.Run(working) })
-	n.run("look for who was there", func() error { return n.feed.Adopt(working) })
-	n.run("forget credentials", func() error { return n.forget(working) })
+	n.run(working, "flush the spool", n.spool.Run)
+	n.run(working, "archive", n.archive.Run)
+	n.run(working, "tend shared files", n.uploads.Run)
+	n.run(working, "look for who was there", n.feed.Adopt)
+	n.run(working, "forget credentials", n.forget)
 	return n, nil
 }
 
@@ -125,12 +125,13 @@ func (n *node) newAPI(c api.Config) (*api.Server, error) {
 	return s, nil
 }
 
-// run does work until the node stops. An error ends only that work, and says so.
-func (n *node) run(what string, work func() error) {
+// run does work until ctx ends. An error ends only that work, and says so; what
+// fails because ctx has ended is none, whatever a library calls it.
+func (n *node) run(ctx context.Context, what string, work func(context.Context) error) {
 	n.done.Add(1)
 	go func() {
 		defer n.done.Done()
-		if err := work(); err != nil && !errors.Is(err, context.Canceled) {
+		if err := work(ctx); err != nil && ctx.Err() == nil {
 			n.log.Error(what, "err", err)
 		}
 	}()
