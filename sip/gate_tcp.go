@@ -127,6 +127,7 @@ type stream struct {
 	// reading goroutine only
 	reader  *bufio.Reader
 	pending []byte // of a message that sipgo has begun to read
+	blank   int    // empty lines since the last message: they may come one by one
 
 	closing sync.Once
 	writing sync.Mutex // held while a message is written
@@ -230,21 +231,19 @@ func (s *stream) read() (message, error) {
 		return message{}, err
 	}
 	var head bytes.Buffer
-	empty := 0
 	for {
 		line, err := s.reader.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return message{}, err
 		}
 		if head.Len() == 0 && len(bytes.TrimRight(line, "\r\n")) == 0 {
-			if empty++; empty < 2 && s.reader.Buffered() > 0 {
-				continue
-			}
-			if empty == 2 {
+			if s.blank++; s.blank == 2 {
+				s.blank = 0
 				_, err = s.Write([]byte("\r\n"))
 			}
 			return message{}, err
 		}
+		s.blank = 0
 		if head.Write(line); head.Len() > maxHead {
 			s.streams.gate.count.tooLarge.Add(1)
 			m, _ := readMessage(head.Bytes())
