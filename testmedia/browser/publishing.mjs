@@ -156,8 +156,8 @@ async function publish({ studio, shot }) {
 // of several Mbit/s after a few. Firefox shows nobody its estimate, and what it
 // sends depends on the picture: there it's the agreement on feedback that counts.
 async function estimates({ browser, studio }) {
-  const least = 1_000_000; // bit/s
-  const { agreed, best } = await studio.evaluate(estimate, { least, seconds: browser.name === 'firefox' ? 0 : 10 });
+  const least = 1_500_000; // bit/s
+  const { agreed, best } = await studio.evaluate(estimate, { least, seconds: browser.name === 'firefox' ? 0 : 15 });
   assert(agreed, 'the answer agrees to no feedback on how packets of the picture arrive');
   if (browser.name === 'firefox') return;
   assert(best >= least, `the sender's estimate grew to ${best} bit/s, want ${least}`);
