@@ -1,3 +1,4 @@
+import { retryAfter } from './network.js';
 import { watch } from './rtc.js';
 
 // Between two connections to one publisher, in ms: doubled each time.
@@ -39,7 +40,7 @@ export class Peers {
     const key = keyOf({ participant, source });
     if (this.byKey.has(key)) return;
     const peer = { key, participant, source, state: 'connecting', stream: null, moves: false };
-    Object.assign(peer, { connection: null, wait: shortestWait, timer: 0, turn: 0, frames: [] });
+    Object.assign(peer, { connection: null, wait: shortestWait, forget: () => {}, turn: 0, frames: [] });
     this.byKey.set(key, peer);
     this.#connect(peer, false);
     this.onChange();
@@ -54,7 +55,7 @@ export class Peers {
       return;
     }
     const { connection } = peer;
-    clearTimeout(peer.timer);
+    peer.forget();
     peer.connection = null;
     peer.wait = shortestWait;
     connection?.close();
@@ -74,7 +75,7 @@ export class Peers {
     const peer = this.byKey.get(key);
     if (!peer) return;
     this.byKey.delete(key);
-    clearTimeout(peer.timer);
+    peer.forget();
     peer.connection?.close();
     this.onChange();
   }
@@ -89,7 +90,7 @@ export class Peers {
       peer.turn++;
       peer.connection = null;
       // Whoever publishes may be about to come back; who left is dropped.
-      peer.timer = setTimeout(() => this.#connect(peer, err.status === 401), peer.wait);
+      peer.forget = retryAfter(peer.wait, () => this.#connect(peer, err.status === 401));
       peer.wait = Math.min(peer.wait * 2, longestWait);
       this.#enter(peer, peer.stream ? 'reconnecting' : 'connecting');
     };

@@ -1,4 +1,5 @@
 import { isOver } from './call.js';
+import { retryAfter } from './network.js';
 import { Connection } from './rtc.js';
 
 // Between two connections, in ms: doubled each time.
@@ -20,7 +21,7 @@ export class Publication {
     this.connection = null;
     this.tracks = { audio: null, video: null };
     this.wait = shortestWait;
-    this.timer = 0;
+    this.forget = () => {}; // prevents the next attempt
     this.turn = 0;
   }
 
@@ -51,7 +52,7 @@ export class Publication {
   // stop ends it for good or until the next set.
   stop() {
     this.turn++;
-    clearTimeout(this.timer);
+    this.forget();
     const { connection } = this;
     this.connection = null;
     this.#enter('idle');
@@ -99,7 +100,7 @@ export class Publication {
       return;
     }
     this.#enter('reconnecting');
-    this.timer = setTimeout(() => this.#connect(err.status === 401), this.wait);
+    this.forget = retryAfter(this.wait, () => this.#connect(err.status === 401));
     this.wait = Math.min(this.wait * 2, longestWait);
   }
 

@@ -1,4 +1,5 @@
-import { problemOf } from './api.js';
+import { Problem, problemOf } from './api.js';
+import { onNetwork } from './network.js';
 import { fragment, iceServers, restarted } from './sdpfrag.js';
 
 // Candidates found within this time travel in one request.
@@ -7,8 +8,17 @@ const trickleDelay = 100;
 // A connection may heal by itself for this long before ICE is restarted.
 const patience = 2500;
 
-// Restarts that may fail one after another before the connection is given up.
+// Restarts that may fail one after another before the connection is given up,
+// not counted those that did not reach the server.
 const maxRestarts = 3;
+
+// Between two restarts, in ms: doubled each time.
+const shortestWait = 1_000;
+const longestWait = 10_000;
+
+// A request without an answer for so long is taken for lost, in ms: what a
+// network swallowed would be waited for longer than a server keeps a connection.
+const answerTimeout = 8_000;
 
 // Connection is one WHIP or WHEP connection: one offer, one answer. Its state
 // is connecting, connected, reconnecting, failed or closed; each change calls
@@ -24,12 +34,15 @@ export class Connection {
     this.found = []; // candidates that wait to be sent
     this.patches = Promise.resolve(); // they travel one after another
     this.restarts = 0;
-    this.timers = new Set();
+    this.wait = shortestWait;
+    this.again = 0; // the timer of the next restart
+    this.renewing = false;
     this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.pc.addEventListener('icecandidate', (e) => this.#trickle(e.candidate));
     this.pc.addEventListener('connectionstatechange', () => this.#changed());
     this.leave = () => this.close();
     addEventListener('pagehide', this.leave);
+    this.offNetwork = onNetwork(() => this.#move());
   }
 
   // open sends the offer and takes the answer. It fails with a Problem.
@@ -60,7 +73,9 @@ export class Connection {
     if (this.state === 'closed') return;
     this.#enter('closed');
     removeEventListener('pagehide', this.leave);
-    for (const timer of this.timers) clearTimeout(timer);
+    this.offNetwork();
+    clearTimeout(this.again);
+    clearTimeout(this.flushing);
     this.pc.close();
     this.#hangUp();
   }
@@ -72,24 +87,20 @@ export class Connection {
     this.location = '';
   }
 
-  #request(method, url, type, body, more = {}) {
+  async #request(method, url, type, body, more = {}) {
     const headers = { Authorization: `Bearer ${this.ticket}`, ...more.headers };
     if (type) headers['Content-Type'] = type;
-    return fetch(url, { ...more, method, headers, body });
+    try {
+      return await fetch(url, { signal: AbortSignal.timeout(answerTimeout), ...more, method, headers, body });
+    } catch {
+      throw new Problem(0, 'unreachable', '');
+    }
   }
 
   // Servers come with the answer, when gathering has begun already; a browser
   // uses them from the next gathering on, an ICE restart at the latest.
   #useServers(servers) {
     if (servers.length > 0) this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers: servers });
-  }
-
-  #after(ms, act) {
-    const timer = setTimeout(() => {
-      this.timers.delete(timer);
-      act();
-    }, ms);
-    this.timers.add(timer);
   }
 
   #trickle(candidate) {
@@ -99,14 +110,14 @@ export class Connection {
 
   #flushSoon() {
     if (this.flushing || this.found.length === 0) return;
-    this.flushing = true;
-    this.#after(trickleDelay, () => {
-      this.flushing = false;
+    this.flushing = setTimeout(() => {
+      this.flushing = 0;
+      if (this.pc.signalingState !== 'stable') return; // the answer comes first
       const found = this.found.splice(0);
       const lines = found.filter(Boolean);
       const frag = fragment(this.pc.localDescription.sdp, lines, found.includes(null));
       this.patches = this.patches.then(() => this.#patch(frag, this.etag)).catch(() => {});
-    });
+    }, trickleDelay);
   }
 
   async #patch(frag, ifMatch) {
@@ -121,11 +132,12 @@ export class Connection {
     const now = this.pc.connectionState;
     if (now === 'connected') {
       this.restarts = 0;
+      this.wait = shortestWait;
       this.#enter('connected');
     }
     if (now === 'disconnected' && this.state === 'connected') {
       this.#enter('reconnecting');
-      this.#after(patience, () => this.pc.connectionState === 'disconnected' && this.#restart());
+      this.#restartAfter(patience);
     }
     if (now === 'failed') {
       this.#enter('reconnecting');
@@ -133,39 +145,65 @@ export class Connection {
     }
   }
 
+  // #move restarts ICE at once, where the browser would first wait for answers
+  // to what it sends from an address that it has no more.
+  #move() {
+    if (this.state !== 'connected' && this.state !== 'reconnecting') return;
+    this.restarts = 0;
+    this.wait = shortestWait;
+    this.#enter('reconnecting');
+    this.#restart();
+  }
+
+  #restartAfter(ms) {
+    clearTimeout(this.again);
+    this.again = setTimeout(() => this.state === 'reconnecting' && this.#restart(), ms);
+  }
+
   // An ICE restart is a PATCH with If-Match "*" whose answer carries the
   // server's new credentials (RFC 9725, section 4.3.3).
   #restart() {
-    if (this.restarts++ >= maxRestarts) {
+    if (this.renewing) return;
+    clearTimeout(this.again);
+    if (this.restarts >= maxRestarts) {
       this.#giveUp();
       return;
     }
+    this.renewing = true;
     this.patches = this.patches
       .then(() => this.#renew())
-      .catch((err) => {
-        // A server that does not know the connection will not know it later.
-        if (err.status === 404) this.#giveUp();
-        else this.#after(patience, () => this.#retry());
-      });
+      .catch((err) => this.#notRenewed(err))
+      .finally(() => (this.renewing = false));
   }
 
-  #retry() {
-    if (this.state === 'reconnecting') this.#restart();
+  #notRenewed(err) {
+    if (this.state === 'closed') return;
+    // A server that does not know the connection will not know it later.
+    if (err.status === 404 || err.status === 410) {
+      this.#giveUp();
+      return;
+    }
+    if (err.status !== 0) this.restarts++;
+    this.#restartAfter(this.wait);
+    this.wait = Math.min(this.wait * 2, longestWait);
   }
 
   async #renew() {
     if (this.state !== 'reconnecting') return;
+    // A server that took the restart whose answer got lost would take the same
+    // credentials for more of that one and give none of its own.
+    if (this.pc.signalingState !== 'stable') await this.pc.setLocalDescription({ type: 'rollback' });
     this.found = [];
-    if (this.pc.signalingState === 'stable') {
-      await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart: true }));
-    }
+    await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart: true }));
     const answer = await this.#patch(fragment(this.pc.localDescription.sdp, [], false), '*');
     if (!answer) return;
     this.etag = answer.headers.get('ETag') ?? this.etag;
     const sdp = restarted(this.pc.currentRemoteDescription.sdp, await answer.text());
     await this.pc.setRemoteDescription({ type: 'answer', sdp });
+    this.restarts++;
     this.#flushSoon();
-    this.#changed();
+    // A path that still stood stands on, and nothing more will be told of it.
+    if (this.pc.connectionState === 'connected') this.#changed();
   }
 
   #giveUp() {
