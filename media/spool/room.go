@@ -13,11 +13,16 @@ import (
 // Room says whether there is room for another recording: nil, or an error of
 // kind StorageFull when less than the reserve is free or the folder can't be
 // written. Writing is tried at most every 5 s.
-func (d *Dir) Room() error { return d.RoomFor(0) }
+func (d *Dir) Room() error { return d.room(0, "") }
 
-// RoomFor says whether there is room for n more bytes above what Room wants:
-// nil, or an error of kind StorageFull.
+// RoomFor says whether there is room for n bytes of what is no recording: nil,
+// or an error of kind StorageFull unless yieldReserves reserves stay free.
 func (d *Dir) RoomFor(n int64) error {
+	return d.room(d.reserve*(yieldReserves-1)+n, ", and as much again before anything else is taken")
+}
+
+// room says whether more bytes than the reserve are free.
+func (d *Dir) room(more int64, why string) error {
 	space, err := d.fs.Space(d.path)
 	if err != nil {
 		return d.noRoom("the recorder can't examine its disk", "check the file system of "+d.path, err)
@@ -25,9 +30,9 @@ func (d *Dir) RoomFor(n int64) error {
 	if space.ReadOnly {
 		return d.noRoom("the recorder's disk is read-only", "remount the file system of "+d.path+" for writing", nil)
 	}
-	if space.Free-d.reserve < n {
-		hint := fmt.Sprintf("free space on the file system of %s: %d MiB are left, %d MiB are reserved for running recordings",
-			d.path, space.Free>>20, d.reserve>>20)
+	if space.Free-d.reserve < more {
+		hint := fmt.Sprintf("free space on the file system of %s: %d MiB are left, %d MiB are reserved for running recordings%s",
+			d.path, space.Free>>20, d.reserve>>20, why)
 		return d.noRoom("the recorder's disk is nearly full", hint, nil)
 	}
 	if err := d.probe(); err != nil {

@@ -40,7 +40,10 @@ func TestRoom(t *testing.T) {
 		}
 		set(spool.Space{Total: 100 << 30, Free: spool.DefaultReserve})
 		wantKind(t, d.RoomFor(1), reelvault.StorageFull)
-		set(spool.Space{Total: 100 << 30, Free: spool.DefaultReserve + 10})
+		set(spool.Space{Total: 100 << 30, Free: 2*spool.DefaultReserve - 1}) // for recordings alone
+		must(t, d.Room())
+		wantKind(t, d.RoomFor(0), reelvault.StorageFull)
+		set(spool.Space{Total: 100 << 30, Free: 2*spool.DefaultReserve + 10})
 		must(t, d.RoomFor(10))
 		wantKind(t, d.RoomFor(11), reelvault.StorageFull)
 		for range 100 {

@@ -48,6 +48,12 @@ const (
 	// 1 Mbit/s can go on for 7 minutes with it.
 	DefaultReserve = 1 << 30
 
+	// yieldReserves is how many reserves have to stay free of what is no
+	// recording, such as shared files: recordings go first, so nothing else may
+	// fill the disk to where the next recording is refused. The second reserve
+	// takes the rest of recordings that run while files come.
+	yieldReserves = 2
+
 	probeEvery = 5 * time.Second // new recordings are asked for by anybody, so a probe must not cost each
 	probeName  = ".probe"
 )
