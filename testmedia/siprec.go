@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pion/rtcp"
+
 	"github.com/reelvault/reelvault"
 )
 
@@ -29,6 +31,10 @@ type CallSpec struct {
 	Voices  []Voice
 	Plain   bool // an offer without metadata
 	NoACK   bool // the answer is never acknowledged
+
+	// Elsewhere, if set, is a host from which the media come, on ports of its
+	// own, whatever the offer says: as from behind address translation.
+	Elsewhere netip.Addr
 
 	// Session names the communication session; empty makes one up.
 	Session string
@@ -105,6 +111,11 @@ func (c *PhoneCall) begin(ctx context.Context) error {
 			return err
 		}
 		c.lines = append(c.lines, l)
+		if c.spec.Elsewhere.IsValid() {
+			if err := l.move(ctx, c.spec.Elsewhere); err != nil {
+				return err
+			}
+		}
 	}
 	kind, body := c.Body("sendonly")
 	answer, err := c.Request(ctx, "INVITE", kind, body)
@@ -216,6 +227,35 @@ func (c *PhoneCall) Drop() error {
 	return err
 }
 
+// Targets gives where the media go, by voice.
+func (c *PhoneCall) Targets() []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, l := range c.lines {
+		all = append(all, l.target)
+	}
+	return all
+}
+
+// Throw sends bytes as they are from where a voice is sent, to where it goes.
+// It may be called while the voice is sent.
+func (c *PhoneCall) Throw(line int, data []byte) error {
+	l := c.lines[line]
+	if _, err := l.conn.WriteToUDPAddrPort(data, l.target); err != nil {
+		return fmt.Errorf("throw bytes at RTP port: %w", err)
+	}
+	return nil
+}
+
+// Goodbye says by RTCP that the voices are over, and leaves the call as it is.
+func (c *PhoneCall) Goodbye() error {
+	for _, l := range c.lines {
+		if err := l.control(&rtcp.Goodbye{Sources: []uint32{l.ssrc}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Ended is closed when the server has said BYE, or the connection has ended.
 func (c *PhoneCall) Ended() <-chan struct{} { return c.ended }
 
@@ -269,7 +309,7 @@ var xmlText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "
 type voiceLine struct {
 	voice  Voice
 	conn   *net.UDPConn
-	local  netip.AddrPort
+	local  netip.AddrPort // what is offered
 	target netip.AddrPort
 	ssrc   uint32
 	number uint16
@@ -278,6 +318,20 @@ type voiceLine struct {
 }
 
 func newVoiceLine(ctx context.Context, host netip.Addr, v Voice) (*voiceLine, error) {
+	conn, err := listenRTP(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	local, err := netip.ParseAddrPort(conn.LocalAddr().String())
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &voiceLine{
+		voice: v, conn: conn, local: local, ssrc: rand.Uint32(), number: uint16(rand.Uint32()), at: rand.Uint32(), //nolint:gosec // no secret
+	}, nil
+}
+
+func listenRTP(ctx context.Context, host netip.Addr) (*net.UDPConn, error) {
 	conn, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", netip.AddrPortFrom(host, 0).String())
 	if err != nil {
 		return nil, fmt.Errorf("open RTP socket: %w", err)
@@ -286,13 +340,18 @@ func newVoiceLine(ctx context.Context, host netip.Addr, v Voice) (*voiceLine, er
 	if !ok {
 		return nil, errors.Join(errors.New("open RTP socket: no UDP"), conn.Close())
 	}
-	local, err := netip.ParseAddrPort(conn.LocalAddr().String())
+	return udp, nil
+}
+
+// move sends from another host from now on.
+func (l *voiceLine) move(ctx context.Context, host netip.Addr) error {
+	conn, err := listenRTP(ctx, host)
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return err
 	}
-	return &voiceLine{
-		voice: v, conn: udp, local: local, ssrc: rand.Uint32(), number: uint16(rand.Uint32()), at: rand.Uint32(), //nolint:gosec // no secret
-	}, nil
+	old := l.conn
+	l.conn = conn
+	return old.Close()
 }
 
 // format gives the static payload type of the voice's law (RFC 3551, section 6).

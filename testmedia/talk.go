@@ -30,6 +30,7 @@ type Talk struct {
 	Pause   func(line, packet int) bool // these are not sent, as by a sender without anything to say
 	SSRC    int                         // with this packet each line becomes another source; 0: never
 	Reports bool                        // sender reports, with names
+	AtOnce  bool                        // nothing is waited for, as behind a jam of the network
 }
 
 // TalkReport says what was sent.
@@ -53,7 +54,7 @@ func Say(ctx context.Context, calls []*PhoneCall, t Talk) (TalkReport, error) {
 	for n := range int(t.For / voicePacket) {
 		for i, l := range lines {
 			due := start.Add(time.Duration(n)*voicePacket + voicePacket*time.Duration(i)/time.Duration(len(lines)))
-			if wait := time.Until(due); wait > time.Millisecond {
+			if wait := time.Until(due); wait > time.Millisecond && !t.AtOnce {
 				timer.Reset(wait)
 				select {
 				case <-timer.C:
@@ -123,12 +124,17 @@ func (l *voiceLine) report() error {
 	now := time.Now()
 	seconds := uint64(now.Unix()) + 2208988800 // from 1900 to 1970
 	fraction := uint64(now.Nanosecond()) << 32 / uint64(time.Second)
-	data, err := rtcp.Marshal([]rtcp.Packet{
+	return l.control(
 		&rtcp.SenderReport{SSRC: l.ssrc, NTPTime: seconds<<32 | fraction, RTPTime: l.at},
 		&rtcp.SourceDescription{Chunks: []rtcp.SourceDescriptionChunk{{
 			Source: l.ssrc, Items: []rtcp.SourceDescriptionItem{{Type: rtcp.SDESCNAME, Text: l.local.String()}},
 		}}},
-	})
+	)
+}
+
+// control sends RTCP to the port behind that of RTP.
+func (l *voiceLine) control(packets ...rtcp.Packet) error {
+	data, err := rtcp.Marshal(packets)
 	if err != nil {
 		return fmt.Errorf("write RTCP: %w", err)
 	}

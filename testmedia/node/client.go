@@ -43,6 +43,7 @@ type File struct {
 // Track is one track of a recording.
 type Track struct {
 	ID, FileID           string
+	Lane                 int
 	ParticipantID        string
 	Media, Codec         string
 	OffsetMs, DurationMs int64

@@ -64,12 +64,12 @@ func TestCall(t *testing.T) {
 			if w.law != law || w.channels != 2 {
 				t.Errorf("got %s in %d channels", w.law, w.channels)
 			}
-			for channel, hertz := range []float64{500, 1200} {
+			for channel, tone := range hertz {
 				if got := w.sound(channel); (got - 4*time.Second).Abs() > 20*time.Millisecond {
 					t.Errorf("channel %d lasts %v, want 4 s", channel, got)
 				}
 				samples := w.samples(channel)
-				if decibel, amplitude := snr(samples[4000:28000], hertz); decibel < 30 || amplitude < 16000 {
+				if decibel, amplitude := snr(samples[4000:28000], tone); decibel < 30 || amplitude < 16000 {
 					t.Errorf("channel %d: the tone has %.1f dB and amplitude %.0f", channel, decibel, amplitude)
 				}
 			}

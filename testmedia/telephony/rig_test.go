@@ -34,6 +34,21 @@ type phone struct {
 // program is built once for all tests.
 var program string
 
+// rtpRanges are the ports of the nodes' media. Each node has a range of its
+// own, and each range rests for long: a late packet of one test so comes to no
+// other.
+var rtpRanges = func() chan int {
+	const first, nodes = 20000, 48
+	all := make(chan int, nodes)
+	for n := range nodes {
+		all <- first + n*rtpPorts
+	}
+	return all
+}()
+
+// rtpPorts is how many ports for media a node has: those of 50 calls.
+const rtpPorts = 200
+
 func TestMain(m *testing.M) { os.Exit(run(m)) } //nolint:forbidigo // what main of a test does
 
 func run(m *testing.M) int {
@@ -56,7 +71,9 @@ func newPhone(tb testing.TB) *phone {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	args := []string{"--sip-port", strconv.Itoa(port), "--rtp-ports", "30000-30399"}
+	first := <-rtpRanges
+	rtpRanges <- first
+	args := []string{"--sip-port", strconv.Itoa(port), "--rtp-ports", fmt.Sprintf("%d-%d", first, first+rtpPorts-1)}
 	n, err := node.Start(tb.Context(), node.Spec{Program: program, Dir: tb.TempDir(), Args: args})
 	if err != nil {
 		tb.Fatal(err)
@@ -99,7 +116,7 @@ type session struct {
 func (p *phone) sessions(tb testing.TB) []session {
 	tb.Helper()
 	var list struct{ Items []session }
-	p.get(tb, "/api/v1/sessions", &list)
+	p.get(tb, "/api/v1/sessions?limit=500", &list)
 	return list.Items
 }
 
@@ -229,15 +246,15 @@ func snr(samples []float64, hertz float64) (decibel, amplitude float64) {
 	return 10 * math.Log10(signal/max(power-signal, 1e-9)), amplitude
 }
 
-// sound says how long it is from the first sample that is not silence to the
-// last one.
-func (w wave) sound(channel int) time.Duration {
+// bounds gives the first sample that is not silence, and the one behind the
+// last.
+func (w wave) bounds(channel int) (begin, end int) {
 	silence := byte(0xff)
 	if w.law == reelvault.PCMA {
 		silence = 0xd5
 	}
 	codes := w.codes(channel)
-	begin, end := -1, 0
+	begin = -1
 	for i, c := range codes {
 		if c != silence {
 			if begin < 0 {
@@ -246,15 +263,23 @@ func (w wave) sound(channel int) time.Duration {
 			end = i + 1
 		}
 	}
-	if begin < 0 {
-		return 0
-	}
+	return max(begin, 0), end
+}
+
+// sound says how long it is from the first sample that is not silence to the
+// last one.
+func (w wave) sound(channel int) time.Duration {
+	begin, end := w.bounds(channel)
 	return time.Duration(end-begin) * time.Second / 8000
 }
 
+// hertz are the tones of the caller and the callee. No two packets of a second
+// are the same.
+var hertz = []float64{441, 1213}
+
 func tones(law reelvault.Codec) []testmedia.Voice {
 	return []testmedia.Voice{
-		{Name: "Alice", Address: "sip:alice@example.org", Law: law, Sound: testmedia.Tone(law, 500, time.Second)},
-		{Name: "Bob", Address: "sip:bob@example.org", Law: law, Sound: testmedia.Tone(law, 1200, time.Second)},
+		{Name: "Alice", Address: "sip:alice@example.org", Law: law, Sound: testmedia.Tone(law, hertz[0], time.Second)},
+		{Name: "Bob", Address: "sip:bob@example.org", Law: law, Sound: testmedia.Tone(law, hertz[1], time.Second)},
 	}
 }
