@@ -85,6 +85,50 @@ func (s *Server) registerCalls(api huma.API) {
 		Description: "Send the invitation, which is what follows the # of its link, as Authorization: Bearer. The same one again, " +
 			"as after a reload, is the same participant with a new ticket. 409 when the session has ended.",
 	}, s.joinCall)
+	register(s, api, huma.Operation{
+		OperationID: "leaveCall", Method: http.MethodPost, Path: apiPrefix + "/sessions/{id}/leave", Tags: []string{"Calls"},
+		Summary: "Say goodbye", DefaultStatus: http.StatusNoContent,
+		Description: "Ends nothing: whoever says goodbye closes their connections and streams, before it or after. They have left as soon as " +
+			"the last of them is closed, where somebody who vanished is given 20 seconds to come back. Again is no error.",
+	}, s.leaveCall)
+}
+
+type leaveCallInput struct {
+	ID   string `path:"id"`
+	Body *struct {
+		Participant string `json:"participant,omitempty" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"Who leaves; a ticket names its own"`
+	}
+}
+
+func (s *Server) leaveCall(ctx context.Context, c *caller, in *leaveCallInput) (*struct{}, error) {
+	session, err := s.session(ctx, c, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	named := ""
+	if in.Body != nil {
+		named = in.Body.Participant
+	}
+	who, err := actingParticipant(c, named)
+	if err != nil {
+		return nil, err
+	}
+	s.Feed.goodbye(person{place{session.TenantID, session.ID}, who})
+	return nil, nil
+}
+
+// actingParticipant says who acts: a ticket names its own, and a token has to.
+func actingParticipant(c *caller, named string) (string, error) {
+	bound := c.credential.ParticipantID
+	switch {
+	case bound != "" && named != "" && named != bound:
+		return "", reelvault.Errorf(reelvault.Forbidden, "the ticket is for the %s %s", c.credential.Role, bound)
+	case bound != "":
+		return bound, nil
+	case named == "":
+		return "", invalid("body.participant", "this needs to say who it is")
+	}
+	return named, nil
 }
 
 func (s *Server) joinCall(ctx context.Context, c *caller, _ *struct{}) (*body[callView], error) {

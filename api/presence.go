@@ -23,6 +23,7 @@ type presence struct {
 	role    reelvault.Role
 	ties    int
 	sources map[reelvault.RecordingKind]int // publishing connections of each kind
+	goodbye time.Time                       // when they said that they leave; zero once they come again
 	timer   *time.Timer                     // runs while ties is 0
 	turn    int                             // of the timer: one that has fired may be too late
 }
@@ -95,6 +96,7 @@ func (f *Feed) tie(who person, role reelvault.Role, ties int) {
 		f.present[who] = p
 	}
 	p.ties += ties
+	p.goodbye = time.Time{}
 	f.wait(who, p, f.config.Now().UTC())
 }
 
@@ -110,6 +112,20 @@ func (f *Feed) release(who person, at time.Time) {
 	f.wait(who, p, at)
 }
 
+// goodbye notes that somebody says that they leave: once nothing ties them,
+// they are not waited for. It is forgotten after the grace time, and when they
+// come again.
+func (f *Feed) goodbye(who person) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.present[who]
+	if p == nil {
+		return
+	}
+	p.goodbye = f.config.Now().UTC()
+	f.wait(who, p, p.goodbye)
+}
+
 // wait lets the grace time run, anew, if nothing ties p. The caller holds mu.
 func (f *Feed) wait(who person, p *presence, since time.Time) {
 	p.stop()
@@ -117,8 +133,11 @@ func (f *Feed) wait(who person, p *presence, since time.Time) {
 	if p.ties > 0 || f.closed {
 		return
 	}
-	turn := p.turn
-	p.timer = time.AfterFunc(f.config.Grace, func() {
+	turn, grace := p.turn, f.config.Grace
+	if !p.goodbye.IsZero() && f.config.Now().Before(p.goodbye.Add(grace)) {
+		grace = 0 // nothing to wait for
+	}
+	p.timer = time.AfterFunc(grace, func() {
 		f.tell(who.sessionID, func(ctx context.Context) {
 			door := &f.of(who.sessionID).door
 			door.Lock()

@@ -91,6 +91,49 @@ func TestGrace(t *testing.T) {
 	wantList(t, "what happened", w.what(t), []string{"Joined guest-1"})
 }
 
+func (w *world) leave(bearer, body string) *httptest.ResponseRecorder {
+	return w.do(call{method: "POST", path: "/api/v1/sessions/" + w.a.Session + "/leave", bearer: bearer, body: body})
+}
+
+// Who says goodbye has left when nothing ties them, without any grace and
+// whichever comes first. Others stay, and so does who comes back.
+func TestGoodbye(t *testing.T) {
+	w := newWorld(t)
+	url := w.listen(t) + "/api/v1/events"
+	ticket := w.callTicket(t, "guest-1")
+	comes := func() *stream {
+		s := open(t, url, ticket)
+		s.lines.Scan()
+		return s
+	}
+	open(t, url, w.callTicket(t, "guest-2")).lines.Scan()
+	s := comes()
+	wantStatus(t, w.leave(ticket, ""), 204)
+	wantStatus(t, w.leave(ticket, `{"participant":"guest-1"}`), 204)
+	must(t, s.Body.Close())
+	w.await(t, "the leaving after the goodbye", func() bool { return len(w.what(t)) == 3 })
+
+	must(t, comes().Body.Close())
+	w.await(t, "the goodbye after the leaving", func() bool {
+		wantStatus(t, w.leave(w.a.Token, `{"participant":"guest-1"}`), 204)
+		return len(w.what(t)) == 5
+	})
+
+	s = comes()
+	wantStatus(t, w.leave(ticket, ""), 204)
+	again := comes()
+	must(t, s.Body.Close())
+	must(t, again.Body.Close())
+	must(t, comes().Body.Close())
+	wantList(t, "what happened", w.what(t), []string{
+		"Joined guest-2", "Joined guest-1", "Left guest-1", "Joined guest-1", "Left guest-1", "Joined guest-1",
+	})
+
+	wantStatus(t, w.leave(ticket, `{"participant":"guest-2"}`), 403)
+	wantStatus(t, w.leave(w.a.Token, ""), 422)
+	wantStatus(t, w.leave(w.a.Token, `{"participant":"nobody"}`), 204)
+}
+
 // Each connection of a publisher is told of, and how many are left; a screen is
 // an activity of its own.
 func TestPublisherActivities(t *testing.T) {

@@ -77,6 +77,7 @@ var rules = map[string]rule{
 	"listInvitations":  {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, target: "session"},
 	"deleteInvitation": {scopes: []reelvault.Scope{reelvault.ScopeSessionsWrite}, target: "session"},
 	"joinCall":         {invited: true},
+	"leaveCall":        {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: callTickets, target: "session", once: true},
 	"setConsent":       {scopes: []reelvault.Scope{reelvault.ScopeIngest}, tickets: callTickets, target: "session", once: true},
 
 	"listRecordings":  {scopes: []reelvault.Scope{reelvault.ScopeSessionsRead}, tickets: tabTickets, target: "session"},

@@ -48,7 +48,7 @@ var needs = map[string]string{
 	"createDownload": "recordings:download +tab +call",
 	"createActivity": "ingest +call", "createInvitation": "sessions:write", "deleteInvitation": "sessions:write",
 	"getEvents": "sessions:read +tab +call", "joinCall": "invited", "listActivities": "content:read +tab +call",
-	"listInvitations": "sessions:read", "setConsent": "ingest +call",
+	"listInvitations": "sessions:read", "setConsent": "ingest +call", "leaveCall": "ingest +call",
 	"createSession": "sessions:write", "createTenant": "system", "createTenantToken": "system",
 	"createTicket": "ingest recordings:watch sessions:read", "createToken": "tenant:admin",
 	"deleteRecording": "recordings:delete", "deleteToken": "tenant:admin", "endSession": "sessions:write +call",
@@ -127,6 +127,9 @@ func (w *world) sample(tb testing.TB, op operation, t tenant, scope string) call
 		w.guest(tb, t, "guest-1")
 		set("id", t.Session)
 		c.body = `{"answer":"given","version":"1","participant":"guest-1"}`
+	case "leaveCall":
+		set("id", t.Session)
+		c.body = `{"participant":"guest-1"}`
 	case "createUpload", "getUpload", "appendUpload", "deleteUpload", "createDownload":
 		return w.sampleUpload(tb, t, op.ID)
 	case "endSession":
