@@ -104,7 +104,7 @@ func (e *Engine) Append(ctx context.Context, fileID string, offset int64, body m
 	defer func() { e.release(t, over) }()
 	row := e.row(t)
 	if e.expired(row) {
-		return reelvault.Transfer{}, reelvault.Errorf(reelvault.NotFound, "the transfer has expired")
+		return reelvault.Transfer{}, errExpired()
 	}
 	if err = fits(row, offset); err != nil {
 		return row, err
@@ -192,18 +192,35 @@ func (e *Engine) copy(ctx context.Context, t *transfer, f File) error {
 		if broken != nil {
 			return errors.Join(e.save(ctx, t, f), e.brokenOff(w, broken))
 		}
+		if f.Size() == t.row.Size {
+			break
+		}
+		if err := e.mayGoOn(t); err != nil {
+			return errors.Join(e.save(ctx, t, f), err)
+		}
 		if f.Size()-t.row.Received < saveBytes && now.Sub(saved) < saveEvery {
 			continue
 		}
 		if err := e.save(ctx, t, f); err != nil {
 			return err
 		}
-		if err := e.config.Spool.RoomFor(0); err != nil {
-			return err
-		}
 		saved = now
 	}
 	return e.save(ctx, t, f)
+}
+
+// mayGoOn says whether more of a file may come. Hundreds of files may come at
+// once, so that the disk is looked at with each piece: that costs a system
+// call, and the piece cost one, too.
+func (e *Engine) mayGoOn(t *transfer) error {
+	if e.expired(t.row) {
+		return errExpired()
+	}
+	return e.config.Spool.RoomFor(0)
+}
+
+func errExpired() error {
+	return reelvault.Errorf(reelvault.NotFound, "the transfer has expired")
 }
 
 func (e *Engine) hear(w *writer, now time.Time) {

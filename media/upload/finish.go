@@ -98,25 +98,40 @@ func seal(t *transfer, f File) (reelvault.File, string, error) {
 
 // Cancel implements media.Uploads.
 func (e *Engine) Cancel(ctx context.Context, fileID string) error {
+	err := e.giveUp(ctx, fileID, "was cancelled")
+	if reelvault.KindOf(err) != reelvault.NotFound {
+		return err
+	}
+	if _, err := e.settled(ctx, fileID); err != nil {
+		return err
+	}
+	return errWhole()
+}
+
+func errWhole() error {
+	return reelvault.Errorf(reelvault.Conflict, "the file is whole already")
+}
+
+// giveUp breaks off the request that sends a file, if there is one, and gives
+// the file up. It is NotFound if the file is not on its way.
+func (e *Engine) giveUp(ctx context.Context, fileID, why string) error {
 	for {
 		e.mu.Lock()
 		t := e.open[fileID]
 		var w *writer
+		whole := false
 		if t != nil {
-			w = t.writer
+			w, whole = t.writer, t.row.Whole()
 		}
 		if w != nil {
-			w.interrupt(reelvault.Errorf(reelvault.Conflict, "the file was given up"))
+			w.interrupt(reelvault.Errorf(reelvault.Conflict, "the file was given up: it %s", why))
 		}
 		e.mu.Unlock()
-		if t == nil {
-			if _, err := e.settled(ctx, fileID); err != nil {
-				return err
-			}
-			return reelvault.Errorf(reelvault.Conflict, "the file is whole already")
+		if w == nil && whole { // and Tend will finish it
+			return errWhole()
 		}
 		if w == nil {
-			err := e.abort(ctx, fileID, "was cancelled")
+			err := e.abort(ctx, fileID, why)
 			if reelvault.KindOf(err) == reelvault.Conflict {
 				continue // somebody was faster
 			}
@@ -170,18 +185,18 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // Tend looks once after the files on their way: those that expired, or whose
 // session ended a while ago, are given up, and those that are whole and that
-// the ledger did not take before are finished. What fails is logged, and
-// tried again the next time.
+// the ledger did not take before are finished. A request that sends one of the
+// former is broken off. What fails is logged, and tried again the next time.
 func (e *Engine) Tend(ctx context.Context) {
-	for _, row := range e.idle() {
+	for _, row := range e.rows() {
 		var err error
 		switch {
 		case row.Whole():
 			err = e.finish(ctx, row.FileID)
 		case e.expired(row):
-			err = e.abort(ctx, row.FileID, "expired")
+			err = e.giveUp(ctx, row.FileID, "expired")
 		case e.ended(ctx, row):
-			err = e.abort(ctx, row.FileID, "expired after the end of the session")
+			err = e.giveUp(ctx, row.FileID, "expired after the end of the session")
 		}
 		if kind := reelvault.KindOf(err); err != nil && kind != reelvault.NotFound && kind != reelvault.Conflict && ctx.Err() == nil {
 			e.config.Log.ErrorContext(ctx, "tend shared file", "file", row.FileID, "err", err)
@@ -189,15 +204,13 @@ func (e *Engine) Tend(ctx context.Context) {
 	}
 }
 
-// idle lists the transfers that nobody works on.
-func (e *Engine) idle() []reelvault.Transfer {
+// rows lists all transfers.
+func (e *Engine) rows() []reelvault.Transfer {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var rows []reelvault.Transfer
 	for _, t := range e.open {
-		if t.writer == nil {
-			rows = append(rows, t.row)
-		}
+		rows = append(rows, t.row)
 	}
 	return rows
 }

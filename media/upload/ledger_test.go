@@ -83,6 +83,18 @@ func (l *ledger) RecordingOfFile(_ context.Context, fileID string) (reelvault.Re
 	return r, nil
 }
 
+func (l *ledger) RecordingsOf(_ context.Context, tenantID, sessionID string) ([]reelvault.Recording, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []reelvault.Recording
+	for _, r := range l.recordings {
+		if r.TenantID == tenantID && r.SessionID == sessionID {
+			all = append(all, r)
+		}
+	}
+	return all, l.fails["RecordingsOf"]
+}
+
 func (l *ledger) BeginTransfer(_ context.Context, r reelvault.Recording, t reelvault.Transfer) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

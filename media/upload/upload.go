@@ -17,9 +17,15 @@
 // of what the spool holds, and one transaction of the ledger makes the file
 // sealed, the recording ready and appends the activity SharedFile.
 //
-// Memory is a bounded buffer for each request; the number of files on their
-// way is bounded by participant, session and tenant, and their bytes by the
-// room that is left above what running recordings are kept free.
+// Memory is a bounded buffer for each request. The number of files on their
+// way is bounded by participant, session and tenant, and what a session has in
+// all, whole and announced, by Held. Announcing a file keeps no room for it
+// from other sessions: the disk is looked at with every piece that comes, and
+// has to keep free what recordings may need and more, since recordings go
+// first. A file for which there is no room stays resumable.
+//
+// A request that goes on when the file expires is broken off, and so is one
+// that goes on for long after the session's end.
 package upload
 
 import (
@@ -42,6 +48,9 @@ type Ledger interface {
 
 	// Session gives one, or an error of kind NotFound.
 	Session(ctx context.Context, tenantID, id string) (reelvault.Session, error)
+
+	// RecordingsOf gives a session's recordings with their files.
+	RecordingsOf(ctx context.Context, tenantID, sessionID string) ([]reelvault.Recording, error)
 
 	// RecordingOfFile gives the recording that has this file, or NotFound.
 	RecordingOfFile(ctx context.Context, fileID string) (reelvault.Recording, error)
@@ -77,7 +86,8 @@ type Spool interface {
 	Remove(fileID string) error
 
 	// RoomFor gives an error of kind StorageFull unless n more bytes leave free
-	// what running recordings may need.
+	// what recordings may need, those included that have yet to begin. It is
+	// asked with every piece that comes.
 	RoomFor(n int64) error
 }
 

@@ -367,4 +367,15 @@ func TestCancel(t *testing.T) {
 	wantLost(t, r, row)
 	whole := r.begin(t, "y", 0)
 	wantKind(t, "a whole file", r.Cancel(t.Context(), whole.FileID), reelvault.Conflict)
+	unfinished := r.begin(t, "z", 1)
+	r.ledger.fail("FinishTransfer", errors.New("locked"))
+	if _, err := r.Append(t.Context(), unfinished.FileID, 0, bodyOf([]byte("z"))); err == nil {
+		t.Error("the ledger took a file while it was locked")
+	}
+	wantKind(t, "one that is about to be whole", r.Cancel(t.Context(), unfinished.FileID), reelvault.Conflict)
+	r.ledger.fail("FinishTransfer", nil)
+	r.Tend(t.Context())
+	if rec := r.ledger.recording(unfinished.FileID); rec.State != reelvault.RecordingReady {
+		t.Errorf("got recording %+v, want it ready", rec)
+	}
 }
