@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/reelvault/reelvault/media"
+	"github.com/reelvault/reelvault/sip/rtp"
 	"github.com/reelvault/reelvault/sip/siprec"
 )
 
@@ -27,6 +28,7 @@ type call struct {
 
 	session Session // set by join with c.mu and the server's lock held; either is enough to read it
 	capture media.Capture
+	ports   *rtp.Reservation // for the first offer
 
 	unknown chan payloadSeen // from the receiver's workers
 	ending  chan struct{}    // closed by end

@@ -361,6 +361,30 @@ func TestNoPorts(t *testing.T) {
 	}
 }
 
+// Of two calls that race for the last ports one is refused before it has a
+// session, however long the other takes to get its own.
+func TestLastPorts(t *testing.T) {
+	r := newRig(t, func(c *sip.Config) { c.LastRTP = c.FirstRTP + 3 })
+	block := make(chan struct{})
+	r.book.hold(block)
+	var first error
+	var calling sync.WaitGroup
+	calling.Go(func() { first = r.attempt(testmedia.CallSpec{}) })
+	r.await("the first call", func() bool { return r.book.asked() == 1 })
+	second := make(chan error, 1)
+	go func() { second <- r.attempt(testmedia.CallSpec{}) }()
+	r.await("the second call's end or session", func() bool { return len(second) == 1 || r.book.asked() == 2 })
+	close(block)
+	calling.Wait()
+	var refused *testmedia.RefusedError
+	if err := <-second; !errors.As(err, &refused) || refused.Answer.Status() != 503 {
+		t.Errorf("the second call got %v, want 503", err)
+	}
+	if n := r.book.calls(); n != 1 || first != nil {
+		t.Errorf("%d sessions were made, want 1; the first call got %v", n, first)
+	}
+}
+
 // A session may be hung up at any moment, while other calls begin, too.
 func TestHangupWhileCallsBegin(t *testing.T) {
 	r := newRig(t, nil)

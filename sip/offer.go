@@ -56,9 +56,11 @@ func (c *call) open(req *sip.Request) *status {
 	if lines == 0 {
 		return s.notAcceptable(304, "no m-line has audio as PCMU or PCMA over RTP/AVP")
 	}
-	if err = s.rtp.Room(lines); err != nil {
-		return s.refusal(err) // before there is a session, which could not be had again by its name
+	// Before there is a session, which could not be had again by its name.
+	if c.ports, err = s.rtp.Reserve(lines); err != nil {
+		return s.refusal(err)
 	}
+	defer c.ports.Release()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seats := c.describe(body, offer)
@@ -216,7 +218,7 @@ func (c *call) take(i int, line *sdp.Line, party media.Party) error {
 		return err
 	}
 	if next.stream == nil {
-		stream, err := c.server.rtp.Open(c.settings(i, &next))
+		stream, err := c.openStream(c.settings(i, &next))
 		if err != nil {
 			return err
 		}
@@ -236,6 +238,15 @@ func (c *call) take(i int, line *sdp.Line, party media.Party) error {
 	}
 	*l = next
 	return nil
+}
+
+// openStream takes a port of those that were reserved for the first offer, and
+// any free one later.
+func (c *call) openStream(s rtp.Settings) (*rtp.Stream, error) {
+	if len(c.sent) == 0 {
+		return c.ports.Open(s)
+	}
+	return c.server.rtp.Open(s)
 }
 
 // addTrack makes sure that a leg has a track for a codec, and has it last.

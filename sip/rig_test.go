@@ -128,6 +128,15 @@ func (r *rig) try(spec testmedia.CallSpec) (*testmedia.PhoneCall, error) {
 	return testmedia.Call(r.tb.Context(), spec)
 }
 
+// attempt calls, and gives only what came of it.
+func (r *rig) attempt(spec testmedia.CallSpec) error {
+	c, err := r.try(spec)
+	if err == nil {
+		r.tb.Cleanup(func() { _ = c.Drop() })
+	}
+	return err
+}
+
 func voices(laws ...reelvault.Codec) []testmedia.Voice {
 	var all []testmedia.Voice
 	for i, law := range laws {
@@ -314,6 +323,7 @@ type book struct {
 	refuse error
 	block  chan struct{} // if set, Update waits for it
 	slow   chan struct{} // if set, Begin waits for it
+	asks   int           // calls of Begin
 	begun  []sip.Call
 	now    []sip.Party // as told last
 	ended  []sip.Cause
@@ -328,6 +338,7 @@ func (b *book) hold(until chan struct{}) {
 func (b *book) Begin(_ context.Context, c sip.Call) (sip.Session, error) {
 	b.mu.Lock()
 	slow := b.slow
+	b.asks++
 	b.mu.Unlock()
 	if slow != nil {
 		<-slow
@@ -361,6 +372,13 @@ func (b *book) End(_ context.Context, s sip.Session, cause sip.Cause) error {
 	b.ended = append(b.ended, cause)
 	b.cond.Broadcast()
 	return nil
+}
+
+// asked is how often a session was asked for.
+func (b *book) asked() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.asks
 }
 
 // calls is how many sessions were made.

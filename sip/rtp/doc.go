@@ -34,6 +34,11 @@ const (
 	// what a G.711 sender sends in that time.
 	sweepPackets = 128
 
+	// lastPackets bounds what is taken from a socket that is closed: more than
+	// receiveBuffer has room for, so that only a flood that goes on leaves
+	// something behind.
+	lastPackets = 1024
+
 	// batchPackets is how many packets one system call takes at most.
 	batchPackets = 16
 

@@ -2,6 +2,7 @@ package rtp
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,28 +29,12 @@ func newPorts(first, last int) *ports {
 	return p
 }
 
-// room fails when fewer than n pairs may be handed out now.
-func (p *ports) room(n int, now time.Time) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	rested := 0
-	for _, f := range p.free[:min(n, len(p.free))] { // the first have rested longest
-		if f.rested(now) {
-			rested++
-		}
-	}
-	if rested < n {
-		return errNoPort()
-	}
-	return nil
-}
-
 func (p pair) rested(now time.Time) bool {
 	return p.since.IsZero() || now.Sub(p.since) >= coolDown
 }
 
 // open binds the next pair. One that another program has is passed over.
-func (p *ports) open(address netip.Addr, now time.Time) (uint16, [2]*socket, error) {
+func (p *ports) open(address netip.Addr, now time.Time) (boundPair, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for range len(p.free) {
@@ -58,13 +43,13 @@ func (p *ports) open(address netip.Addr, now time.Time) (uint16, [2]*socket, err
 			break
 		}
 		p.free = p.free[1:]
-		sockets, err := bindPair(address, next.port)
+		bound, err := bindPair(address, next.port)
 		if err == nil {
-			return next.port, sockets, nil
+			return bound, nil
 		}
 		p.free = append(p.free, pair{next.port, now})
 	}
-	return 0, [2]*socket{}, errNoPort()
+	return boundPair{}, errNoPort()
 }
 
 func errNoPort() error {
@@ -81,15 +66,29 @@ func (p *ports) rest(port uint16, now time.Time) {
 	p.free = append(p.free, pair{port, now})
 }
 
-func bindPair(address netip.Addr, port uint16) ([2]*socket, error) {
+// restore takes back a pair that nobody was told of, so that nothing late can
+// come to it.
+func (p *ports) restore(port uint16) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = slices.Insert(p.free, 0, pair{port: port})
+}
+
+// boundPair is a pair with its sockets.
+type boundPair struct {
+	port           uint16
+	media, reports *socket
+}
+
+func bindPair(address netip.Addr, port uint16) (boundPair, error) {
 	media, err := bind(netip.AddrPortFrom(address, port), receiveBuffer)
 	if err != nil {
-		return [2]*socket{}, err
+		return boundPair{}, err
 	}
 	reports, err := bind(netip.AddrPortFrom(address, port+1), 0)
 	if err != nil {
 		media.close()
-		return [2]*socket{}, err
+		return boundPair{}, err
 	}
-	return [2]*socket{media, reports}, nil
+	return boundPair{port, media, reports}, nil
 }

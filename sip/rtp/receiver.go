@@ -47,6 +47,7 @@ type Receiver struct {
 	count   counters
 	running sync.WaitGroup
 	stop    chan struct{}
+	stamps  *socket // or nil
 
 	last      sync.Mutex // held for the last look into a socket
 	lastBatch *batch
@@ -59,7 +60,7 @@ func New(c Config) (*Receiver, error) {
 		return nil, err
 	}
 	c.SourceWait = cmp.Or(c.SourceWait, DefaultSourceWait)
-	r := &Receiver{config: c, ports: newPorts(c.FirstPort, c.LastPort), stop: make(chan struct{}), lastBatch: newBatch()}
+	r := &Receiver{config: c, ports: newPorts(c.FirstPort, c.LastPort), stop: make(chan struct{}), stamps: holdStamps(), lastBatch: newBatch()}
 	for range min(runtime.GOMAXPROCS(0), maxWorkers) {
 		w := &worker{batch: newBatch()}
 		r.workers = append(r.workers, w)
@@ -76,35 +77,84 @@ func New(c Config) (*Receiver, error) {
 func (r *Receiver) Close() {
 	close(r.stop)
 	r.running.Wait()
+	if r.stamps != nil {
+		r.stamps.close()
+	}
 }
 
-// Room says by an error of kind Unavailable that there are no ports for so many
-// streams. It reserves none: another Open may come first.
-func (r *Receiver) Room(streams int) error { return r.ports.room(streams, time.Now()) }
-
-// Open gives a stream its port and begins to receive: packets that come
-// before the client has our answer's acknowledgement are taken like others.
-// No free port is an error of kind Unavailable.
-func (r *Receiver) Open(s Settings) (*Stream, error) {
-	now := time.Now()
-	port, sockets, err := r.ports.open(r.config.Address, now)
-	if err != nil {
-		return nil, fmt.Errorf("open stream: %w", err)
+// Reserve takes ports for so many streams, all or none. Whoever opens fewer
+// than that gives back the others by Release. Too few free ports are an error
+// of kind Unavailable.
+func (r *Receiver) Reserve(streams int) (*Reservation, error) {
+	v := &Reservation{receiver: r}
+	for range streams {
+		p, err := r.ports.open(r.config.Address, time.Now())
+		if err != nil {
+			v.Release()
+			return nil, fmt.Errorf("reserve ports: %w", err)
+		}
+		v.bound = append(v.bound, p)
 	}
+	return v, nil
+}
+
+// Reservation is ports that are held for streams. Its methods are for one
+// goroutine.
+type Reservation struct {
+	receiver *Receiver
+	bound    []boundPair
+}
+
+// Open gives a stream one of the reserved ports and begins to receive: packets
+// that come before the client has our answer's acknowledgement are taken like
+// others. With none left it is an error of kind Unavailable.
+func (v *Reservation) Open(s Settings) (*Stream, error) {
+	if len(v.bound) == 0 {
+		return nil, fmt.Errorf("open stream: %w", errNoPort())
+	}
+	p := v.bound[0]
+	v.bound = v.bound[1:]
+	return v.receiver.begin(p, s), nil
+}
+
+// Release gives back what is left.
+func (v *Reservation) Release() {
+	for _, p := range v.bound {
+		p.media.close()
+		p.reports.close()
+		v.receiver.ports.restore(p.port)
+	}
+	v.bound = nil
+}
+
+// Open is Reserve for one stream, and its Open.
+func (r *Receiver) Open(s Settings) (*Stream, error) {
+	v, err := r.Reserve(1)
+	if err != nil {
+		return nil, err
+	}
+	return v.Open(s)
+}
+
+func (r *Receiver) begin(p boundPair, s Settings) *Stream {
+	now := time.Now()
 	w := r.workers[int(r.next.Add(1))%len(r.workers)]
-	stream := &Stream{receiver: r, worker: w, port: port, media: sockets[0], reports: sockets[1], heard: now, swept: now, sweptRTCP: now, latch: newLatch(s.Source, r.config.SourceWait, now)}
+	stream := &Stream{
+		receiver: r, worker: w, port: p.port, media: p.media, reports: p.reports,
+		heard: now, swept: now, sweptRTCP: now, latch: newLatch(s.Source, r.config.SourceWait, now),
+	}
 	stream.set(s)
 	w.add(stream)
 	r.count.streams.Add(1)
-	return stream, nil
+	return stream
 }
 
-// sweepLast takes what a stream has left when nobody sweeps it any more. Many
-// calls may end together: they share the memory that it takes.
+// sweepLast takes all that a stream has left when nobody sweeps it any more.
+// Many calls may end together: they share the memory that it takes.
 func (r *Receiver) sweepLast(s *Stream) {
 	r.last.Lock()
 	defer r.last.Unlock()
-	s.sweep(r.lastBatch, &r.lastChunk, true)
+	s.sweep(r.lastBatch, &r.lastChunk, lastPackets, true)
 }
 
 // Stats are counts since the start, and what goes on now.
@@ -174,6 +224,6 @@ func (w *worker) sweep() {
 	w.mu.Unlock()
 	w.turn++
 	for i, s := range streams {
-		s.sweep(w.batch, &w.chunk, (w.turn+i)%reportSweeps == 0)
+		s.sweep(w.batch, &w.chunk, sweepPackets, (w.turn+i)%reportSweeps == 0)
 	}
 }

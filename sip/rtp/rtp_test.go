@@ -160,9 +160,14 @@ func (s *sender) rtp(port uint16, payloadType uint8, number uint16) {
 	s.raw(port, data)
 }
 
-func open(tb testing.TB, r *rtp.Receiver, s rtp.Settings) *rtp.Stream {
+// open opens a stream, of reserved ports if there are any.
+func open(tb testing.TB, r *rtp.Receiver, s rtp.Settings, reserved ...*rtp.Reservation) *rtp.Stream {
 	tb.Helper()
-	stream, err := r.Open(s)
+	open := r.Open
+	for _, places := range reserved {
+		open = places.Open
+	}
+	stream, err := open(s)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -355,6 +360,57 @@ func TestClose(t *testing.T) {
 	_, err = r.Open(settings)
 	if reelvault.KindOf(err) != reelvault.Unavailable {
 		t.Errorf("with no rested port: got %v, want an error of kind unavailable", err)
+	}
+}
+
+// Everything that the socket holds at Close is taken, however much more that
+// is than one look takes.
+func TestCloseTakesAll(t *testing.T) {
+	r, tr, from := receiver(t, 1), newTrack(), newSender(t, "127.0.0.1")
+	stream, err := r.Open(rtp.Settings{Source: rtp.Source{Told: from.addr(), Allowed: anywhere}, Tracks: []rtp.Track{{PayloadType: 0, Track: tr}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sent = 300 // what the buffer has room for
+	for n := range sent {
+		from.rtp(stream.Port(), 0, uint16(n))
+	}
+	stream.Close()
+	if got, lost := len(tr.numbers()), r.Stats().Overflows; got+int(lost) != sent || got < sent/2 {
+		t.Errorf("got %d packets and lost %d in the kernel, want %d together", got, lost, sent)
+	}
+}
+
+// Ports that are reserved are nobody else's, whether they are used or given
+// back, and all or none are.
+func TestReserve(t *testing.T) {
+	r := receiver(t, 3)
+	two, err := r.Reserve(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = r.Reserve(2); reelvault.KindOf(err) != reelvault.Unavailable {
+		t.Errorf("two more of one: got %v, want an error of kind unavailable", err)
+	}
+	one, err := r.Reserve(1)
+	if err != nil {
+		t.Fatalf("a reservation that failed kept ports: %v", err)
+	}
+	first, err := two.Open(rtp.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, r, rtp.Settings{}, two)
+	if _, err = two.Open(rtp.Settings{}); reelvault.KindOf(err) != reelvault.Unavailable {
+		t.Errorf("a third of two: got %v, want an error of kind unavailable", err)
+	}
+	first.Close()
+	if first.Port() == second.Port() {
+		t.Errorf("both have port %d", first.Port())
+	}
+	one.Release()
+	if n := r.Stats().Streams; n != 1 {
+		t.Errorf("%d streams are open, want 1", n)
 	}
 }
 

@@ -2,7 +2,6 @@ package rtp
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"time"
 	"unsafe"
@@ -10,40 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is a UDP socket that nobody waits on: it is not known to the
-// runtime's poller, which would else wake up for every packet.
-type socket struct{ fd int }
-
-// bind opens a socket; buffer 0 leaves the kernel's default.
-func bind(address netip.AddrPort, buffer int) (*socket, error) {
-	family, sockaddr := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(address.Port()), Addr: address.Addr().Unmap().As4()})
-	if address.Addr().Is6() {
-		family, sockaddr = unix.AF_INET6, &unix.SockaddrInet6{Port: int(address.Port()), Addr: address.Addr().As16()}
-	}
-	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open RTP socket: %w", err)
-	}
-	options := []struct{ name, value int }{{unix.SO_TIMESTAMPNS, 1}, {unix.SO_RXQ_OVFL, 1}, {unix.SO_RCVBUF, buffer}}
-	for _, o := range options {
-		if o.value == 0 {
-			continue
-		}
-		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, o.name, o.value); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		err = unix.Bind(fd, sockaddr)
-	}
-	if err != nil {
-		_ = unix.Close(fd)
-		return nil, fmt.Errorf("bind RTP socket to %s: %w", address, err)
-	}
-	return &socket{fd}, nil
-}
-
-func (s *socket) close() { _ = unix.Close(s.fd) }
+// wanted are the options of each socket: when a packet came, and how many were
+// dropped before it.
+var wanted = []int{unix.SO_TIMESTAMPNS, unix.SO_RXQ_OVFL}
 
 const (
 	controlSize = 64 // room for a timestamp and a drop counter, each with its header

@@ -101,15 +101,16 @@ func (s *Stream) Close() {
 	s.receiver.count.streams.Add(-1)
 }
 
-// sweep takes what has come: RTP first, then RTCP if it is its turn.
-func (s *Stream) sweep(b *batch, c *chunk, reports bool) {
+// sweep takes what has come, so many packets at most: RTP first, then RTCP if
+// it is its turn.
+func (s *Stream) sweep(b *batch, c *chunk, most int, reports bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.media == nil {
 		return
 	}
 	now := time.Now()
-	for taken := 0; taken < sweepPackets; {
+	for taken := 0; taken < most; {
 		n := s.media.receive(b)
 		for i := range n {
 			s.takeMedia(b, i, now, c)
@@ -186,8 +187,8 @@ func (s *Stream) deliver(c *chunk, at time.Time) {
 	}
 	p := c.packet(payload)
 	p.SSRC, p.SequenceNumber, p.Timestamp, p.Marker, p.Arrival = h.SSRC, h.SequenceNumber, h.Timestamp, h.Marker, at
-	s.last.WritePacket(p)
 	s.receiver.count.packets.Add(1)
+	s.last.WritePacket(p)
 }
 
 func (s *Stream) tell(payloadType uint8) {
