@@ -71,6 +71,71 @@ func TestMetadataChanges(t *testing.T) {
 	}
 }
 
+// A client that makes new ids for each message speaks of the same people: a
+// refresh, a hold or a transfer doubles nobody and changes no sides, and who
+// is back is who they were. An id that goes to somebody else takes no name
+// along.
+func TestNewIDs(t *testing.T) {
+	const alice, bob, carol = "sip:100@example.org", "sip:101@example.org", "sip:102@example.org"
+	const two = "caller guest Alice " + alice + ", callee operator Bob " + bob
+	const three = two + ", party3 operator " + carol
+	steps := []struct{ name, mode, xml, people, tracks string }{
+		{"refresh", "complete", party("x1", alice, 1) + party("x2", bob, 2), two, "caller guest 0 pcmu, callee operator 1 pcmu"},
+		{"the other one first", "complete", party("x4", bob, 2) + party("x3", alice, 1), two, "caller guest 0 pcmu, callee operator 1 pcmu"},
+		{"no streams", "complete", "<participant participant_id='x5'><nameID aor='100@example.org'/></participant>", two, "caller guest 0 pcmu, callee operator 1 pcmu"},
+		{"a part", "partial", party("x6", bob, 2), two, "caller guest 0 pcmu, callee operator 1 pcmu"},
+		{"transfer", "complete", party("x7", alice, 1) + party("x8", carol, 2), three, "caller guest 0 pcmu, callee operator 1 pcmu, party3 operator 2 pcmu"},
+		{"back", "complete", party("x9", alice, 1) + party("x10", bob, 2), three, "caller guest 0 pcmu, callee operator 1 pcmu, party3 operator 2 pcmu"},
+		{"each other's ids", "complete", party("x10", alice, 1) + party("x9", bob, 2), three, "caller guest 0 pcmu, callee operator 1 pcmu, party3 operator 2 pcmu"},
+	}
+	r := newRig(t, nil)
+	c := r.call(testmedia.CallSpec{})
+	for _, tt := range steps {
+		request(t, c, "UPDATE", content{"application/rs-metadata", meta("<datamode>" + tt.mode + "</datamode>" + tt.xml)}, 200)
+		if got := r.book.people(); got != tt.people {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.people)
+		}
+		if got := r.sink.parties(); got != tt.tracks {
+			t.Errorf("%s: got tracks %s, want %s", tt.name, got, tt.tracks)
+		}
+	}
+	talk(t, c, testmedia.Talk{For: second / 5, Lose: func(line, _ int) bool { return line == 1 }})
+	r.await("packets of the caller on the first line", r.all(10, 0, 0))
+}
+
+// Two people of one address stay two, whatever their ids.
+func TestSharedAddress(t *testing.T) {
+	const desk = "sip:desk@example.org"
+	r := newRig(t, nil)
+	c := r.call(testmedia.CallSpec{Plain: true})
+	want := "caller guest " + desk + ", callee operator " + desk
+	for _, xml := range []string{party("a", desk, 1) + party("b", desk, 2), party("c", desk, 1) + party("d", desk, 2), party("f", desk, 2) + party("e", desk, 1)} {
+		request(t, c, "UPDATE", content{"application/rs-metadata", meta(xml)}, 200)
+		if got := r.book.people(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if got, want := r.sink.parties(), "caller guest 0 pcmu, callee operator 1 pcmu"; got != want {
+		t.Errorf("got tracks %s, want %s", got, want)
+	}
+}
+
+// A client that names others in each message doesn't fill the memory.
+func TestManyPeople(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.call(testmedia.CallSpec{Network: "tcp"})
+	for n := range 4 {
+		var xml strings.Builder
+		for i := range 100 {
+			fmt.Fprintf(&xml, "<participant participant_id='m%d-%d'><nameID aor='sip:%d@%d.example'/></participant>", n, i, i, n)
+		}
+		request(t, c, "UPDATE", content{"application/rs-metadata", meta("<datamode>complete</datamode>" + xml.String() + "<stream stream_id='s'/>")}, 200)
+	}
+	if got := strings.Count(r.book.people(), ", ") + 1; got != 200 {
+		t.Errorf("got %d parties, want 200", got)
+	}
+}
+
 // Parties that change places keep their tracks, and who leaves gives theirs up.
 func TestPartiesChangePlaces(t *testing.T) {
 	r := newRig(t, nil)

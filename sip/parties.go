@@ -59,20 +59,14 @@ func (c *cast) distribute(meta siprec.Metadata, from *sip.FromHeader, voices []v
 	}
 	sides := meta.Sides(labels)
 	caller := meta.Caller(sides)
-	line := map[int]int{} // on which somebody is heard alone
+	before := slices.Repeat([]int{-1}, len(meta.Participants)) // who was heard where they are heard alone now
 	for i, s := range sides {
-		if len(s.Participants) == 1 {
-			line[s.Participants[0]] = voices[i].line
+		if who, ok := c.lines[voices[i].line]; ok && len(s.Participants) == 1 {
+			before[s.Participants[0]] = who
 		}
 	}
-	index := make([]int, len(meta.Participants))
-	take := func(i int) {
-		where, alone := line[i]
-		if !alone {
-			where = -1
-		}
-		index[i] = c.take(meta.Participants[i], i == caller, where)
-	}
+	index := c.recognize(meta.Participants, before)
+	take := func(i int) { index[i] = c.take(meta.Participants[i], index[i], i == caller) }
 	if caller >= 0 { // first, so that the other is the callee
 		take(caller)
 	}
@@ -93,23 +87,41 @@ func (c *cast) distribute(meta siprec.Metadata, from *sip.FromHeader, voices []v
 // callUnnamed makes the caller of a call that nothing is said of but its From.
 func (c *cast) callUnnamed(from *sip.FromHeader) {
 	if len(c.people) == 0 {
-		c.take(siprec.Participant{Name: from.DisplayName, Address: siprec.Address(from.Address.String())}, true, -1)
+		c.take(siprec.Participant{Name: from.DisplayName, Address: siprec.Address(from.Address.String())}, -1, true)
 		c.people[0].vague = true
 	}
 }
 
-// take finds somebody, lets them take the place of one who stood for them on
-// their line, or adds them.
-func (c *cast) take(p siprec.Participant, calling bool, line int) int {
-	i := slices.IndexFunc(c.people, func(o person) bool { return p.ID != "" && o.metadataID == p.ID })
-	if i < 0 {
-		i = slices.IndexFunc(c.people, func(o person) bool {
-			return p.Address != "" && o.Address == p.Address && (o.metadataID == "" || p.ID == "")
-		})
+// recognize says which of the people each participant is, given who was heard
+// on their lines before, or -1 for somebody new. They are known by address or
+// name first, because there are clients that make new ids for each message,
+// though RFC 7865, section 6.4, has them keep one; then by id; then they may
+// be whom somebody on their line stood for. Nobody is two of them.
+func (c *cast) recognize(all []siprec.Participant, before []int) []int {
+	sameID := func(i, at int) bool { return all[i].ID != "" && all[i].ID == c.people[at].metadataID }
+	same := func(i, at int) bool {
+		return all[i].Is(siprec.Participant{Name: c.people[at].Name, Address: c.people[at].Address})
 	}
-	if before, ok := c.lines[line]; i < 0 && ok && c.people[before].vague {
-		i = before
+	who, known := slices.Repeat([]int{-1}, len(all)), map[int]bool{}
+	for _, is := range []func(i, at int) bool{
+		func(i, at int) bool { return sameID(i, at) && same(i, at) },
+		func(i, at int) bool { return at == before[i] && same(i, at) },
+		same, sameID,
+		func(i, at int) bool { return at == before[i] && c.people[at].vague },
+	} {
+		for i := range all {
+			for at := 0; who[i] < 0 && at < len(c.people); at++ {
+				if !known[at] && is(i, at) {
+					who[i], known[at] = at, true
+				}
+			}
+		}
 	}
+	return who
+}
+
+// take learns what is said of somebody, who is added if they are new.
+func (c *cast) take(p siprec.Participant, i int, calling bool) int {
 	if i < 0 {
 		i = c.add(calling)
 	}
@@ -127,9 +139,17 @@ func (c *cast) take(p siprec.Participant, calling bool, line int) int {
 	return i
 }
 
+// maxPeople bounds the people of a call: twice those that one document may
+// name, for a conference in which everybody is replaced.
+const maxPeople = 200
+
 // add gives somebody new an id, a side and a channel: the caller is the guest,
-// on the left; the next one is on the right, and others behind them.
+// on the left; the next one is on the right, and others behind them. All who
+// are too many are one.
 func (c *cast) add(calling bool) int {
+	if len(c.people) == maxPeople {
+		return maxPeople - 1
+	}
 	free := func(id string) bool {
 		return !slices.ContainsFunc(c.people, func(o person) bool { return o.ID == id })
 	}
