@@ -53,7 +53,8 @@ func (s *Server) registerUploads(api huma.API) {
 	register(s, api, huma.Operation{
 		OperationID: "createUpload", Method: http.MethodPost, Path: path, Tags: tags, Summary: "Begin to share a file (tus 1.0)",
 		Description: "Announces a file; the answer's Location is the upload, and its last part the id of the file. " +
-			"413 if the tenant takes no file of this size, 429 if too many are on their way, 507 if the disk has no room.",
+			"413 if the tenant takes no file of this size, or the session would hold more than ten times as much, or 1 GiB if that " +
+			"is more, or more than 1000 files; 429 if too many are on their way, 507 if the disk has no room for it now.",
 		RequestBody: uploadBody("Nothing, or the first bytes of the file"),
 		Responses:   map[string]*huma.Response{"201": {Description: "The upload has begun", Headers: uploadHeaders("Location")}},
 	}, s.createUpload)
@@ -65,7 +66,10 @@ func (s *Server) registerUploads(api huma.API) {
 	register(s, api, huma.Operation{
 		OperationID: "appendUpload", Method: http.MethodPatch, Path: path + "/{file}", Tags: tags, Summary: "Send bytes of a file",
 		Description: "What arrives before a request breaks off is kept. With the last byte the file is whole, and an activity " +
-			"SharedFile tells of it. 409 if the offset is not how much is here, or while another request sends the file.",
+			"SharedFile tells of it. 409 if the offset is not how much is here, or while another request sends the file. " +
+			"A request that goes on while its credential or the session ends is broken off within seconds: 401 or 409. " +
+			"What was announced before may come until 15 minutes after the session's end. 507 if the disk has no room " +
+			"for now: more is kept free for recordings.",
 		RequestBody: uploadBody("The bytes from Upload-Offset on"),
 		Responses:   map[string]*huma.Response{"204": {Description: "They are here", Headers: uploadHeaders()}},
 	}, s.appendUpload)
@@ -128,7 +132,7 @@ func (s *Server) createUpload(ctx context.Context, c *caller, in *announceInput)
 	return s.raw(ctx, c, func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Location", apiPrefix+"/sessions/"+session.ID+"/files/"+t.FileID)
 		if wantType(in.ContentType, offsetType) == nil {
-			got, err := s.receive(w, r, t)
+			got, err := s.receive(w, r, c, t)
 			if err != nil { // what does not come along comes later
 				s.log.DebugContext(ctx, "first bytes not taken", "request", requestID(ctx), "error", err)
 			}
@@ -190,7 +194,7 @@ func (s *Server) appendUpload(ctx context.Context, c *caller, in *patchUploadInp
 			return reelvault.Errorf(reelvault.TooLarge, "the file lacks %d bytes, and %d come", t.Size-offset, r.ContentLength)
 		}
 		t.Received = offset
-		got, err := s.receive(w, r, t)
+		got, err := s.receive(w, r, c, t)
 		if err != nil {
 			return err
 		}
