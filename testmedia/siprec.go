@@ -213,6 +213,12 @@ func (c *PhoneCall) Bye(ctx context.Context) error {
 	return errors.Join(err, c.Drop())
 }
 
+// Depart says BYE without waiting for its answer.
+func (c *PhoneCall) Depart() error {
+	c.sequence++
+	return c.wire.Write(c.message("BYE", c.sequence, "", ""))
+}
+
 // Drop closes the sockets without a word.
 func (c *PhoneCall) Drop() error {
 	var err error

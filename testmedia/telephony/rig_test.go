@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"net/http"
@@ -49,6 +50,10 @@ var rtpRanges = func() chan int {
 // rtpPorts is how many ports for media a node has: those of 50 calls.
 const rtpPorts = 200
 
+// together is how many tests run at a time: they wait for calls to be over, and
+// do not need a processor each.
+const together = "12"
+
 func TestMain(m *testing.M) { os.Exit(run(m)) } //nolint:forbidigo // what main of a test does
 
 func run(m *testing.M) int {
@@ -58,6 +63,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	if err = flag.Set("test.parallel", together); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if program, err = node.Build(context.Background(), dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -142,7 +151,12 @@ func (p *phone) spooled(tb testing.TB, bytes int) {
 // be played, and gives both.
 func (p *phone) ended(tb testing.TB, id string) (session, []node.Recording) {
 	tb.Helper()
-	for deadline := time.Now().Add(patience); ; {
+	return p.endedWithin(tb, id, patience)
+}
+
+func (p *phone) endedWithin(tb testing.TB, id string, wait time.Duration) (session, []node.Recording) {
+	tb.Helper()
+	for deadline := time.Now().Add(wait); ; {
 		for _, s := range p.sessions(tb) {
 			if s.Live || id != "" && s.ExternalID != id {
 				continue

@@ -93,7 +93,7 @@ func missing(codes, sent []byte) int {
 	lost := 0
 	for at := 0; at+packet <= len(sent); at += packet {
 		want := sent[at : at+packet]
-		near := codes[max(at-3*packet, 0):min(start+at+4*packet, len(codes))]
+		near := codes[min(max(at-3*packet, 0), len(codes)):min(start+at+4*packet, len(codes))]
 		if !bytes.Contains(near, want) && !bytes.Equal(want, silence) {
 			lost++
 		}
