@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/media"
 )
 
@@ -48,6 +49,7 @@ func (s *Server) watch(ctx context.Context, c *caller, in *whepInput) (*sdpOutpu
 	w := media.Publisher{
 		TenantID: session.TenantID, SessionID: session.ID,
 		ParticipantID: in.Participant, Kind: kindOf(in.Source),
+		Unrecorded: c.credential.Purpose == reelvault.PurposeCall, // a call goes on during a pause
 	}
 	a, err := s.Gateway.Watch(ctx, w, string(in.RawBody))
 	if err != nil {

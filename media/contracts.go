@@ -44,7 +44,8 @@ type Capture interface {
 // a time calls WritePacket; WriteReport may be called from another.
 type Track interface {
 	// WritePacket takes p over; it never blocks. It says whether p may be
-	// forwarded to watchers: false while the recording is paused. A packet
+	// forwarded to watchers who are not in the call themselves: false while
+	// the recording is paused. A packet
 	// that is dropped for overload, or not recorded, may still be forwarded.
 	WritePacket(p *Packet) bool
 
@@ -98,7 +99,8 @@ type Gateway interface {
 	Publish(ctx context.Context, p Publisher, offer string) (Answer, error)
 
 	// Watch answers a WHEP offer with the media of one running publisher: the
-	// one that w names, or the session's only one. No such publisher is
+	// one that w names, or the session's only one. What comes while the
+	// recording is paused is for w.Unrecorded alone. No such publisher is
 	// NotFound, a codec that the offer lacks NotAcceptable.
 	Watch(ctx context.Context, w Publisher, offer string) (Answer, error)
 

@@ -82,7 +82,8 @@ type Publisher struct {
 	Kind          reelvault.RecordingKind // which recording takes it: av, screen or phone
 
 	// Unrecorded lets the publisher go on without being recorded where
-	// recording is switched off or refused: two people in a call come first.
+	// recording is switched off or refused, and a watcher receive what comes
+	// while it is paused: two people in a call come first.
 	Unrecorded bool
 }
 

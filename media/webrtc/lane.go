@@ -191,7 +191,7 @@ func (l *lane) addTrack(format media.Format) {
 }
 
 // deliver hands the packet to the recorder and, if that allows it, on to the
-// watchers.
+// watchers. Those who are in the call get it in any case.
 func (l *lane) deliver(p *media.Packet, payload []byte) {
 	p.Payload = l.keep(payload)
 	key := l.section.media == mediaVideo && startsKeyframe(l.format.Codec, p.Payload)
@@ -206,7 +206,7 @@ func (l *lane) deliver(p *media.Packet, payload []byte) {
 		forward = l.track.WritePacket(l.own(p))
 	}
 	for _, w := range l.watching() {
-		w.take(*p, key, forward)
+		w.take(*p, key, forward || w.out.conn.who.Unrecorded)
 	}
 }
 

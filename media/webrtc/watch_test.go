@@ -356,6 +356,23 @@ func TestWatchersAreApart(t *testing.T) {
 	}
 }
 
+// Who is in the call gets what comes during a pause, too.
+func TestWatchPauseInCall(t *testing.T) {
+	sink := newSink()
+	server := serve(t, sink)
+	_, sources, _ := publish(t, server, guest, pion.MimeTypeVP8)
+	inCall := administrator
+	inCall.Unrecorded = true
+	w := watch(t, server, inCall)
+	sources[0].send(t, key(0)...)
+	next(t, w.video)
+	sink.look(func() { sink.captures[0].tracks[0].forward = false })
+	sources[0].send(t, delta(2)...)
+	if got := next(t, w.video); !slices.Equal(got.Payload, delta(2)) {
+		t.Errorf("during the pause comes %v", got)
+	}
+}
+
 // A publisher whose track the recorder refuses is still seen live.
 func TestWatchUnrecorded(t *testing.T) {
 	sink := newSink()
