@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -157,6 +158,87 @@ func TestKillSharedFile(t *testing.T) {
 	}
 }
 
+// The program is killed around the end of a file: when every byte is safe and
+// its sum is being made, while it is being finished, and when it has been told.
+// Each is whole after the start, once in the list of recordings, and told once.
+func TestKillFinishingFile(t *testing.T) {
+	rounds := 2
+	if soak {
+		rounds = 50
+	}
+	server := storagetest.StartMinIO(t)
+	server.MakeBucket("finishing")
+	n := start(t, storeAt(server, server.Endpoint, "finishing"))
+	session, err := n.NewSession(t.Context())
+	must(t, err)
+	random := rand.New(rand.NewPCG(7, 0))
+	var files []node.File
+	for range rounds {
+		for name, reached := range map[string]func(*shared) bool{
+			"every byte safe": func(s *shared) bool { return s.offset(t) == len(s.content) },
+			"being finished": func(s *shared) bool {
+				return s.offset(t) == len(s.content) && wait(t.Context(), time.Duration(random.Int64N(int64(50*time.Millisecond)))) == nil
+			},
+			"told": func(s *shared) bool { return s.told(t, session.ID) > 0 },
+		} {
+			s := &shared{node: n, content: noise(random, 20<<20)}
+			s.announce(t, session.ID)
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				_, _ = s.request(t.Context(), http.MethodPatch, s.url, bytes.NewReader(s.content),
+					"Content-Type", "application/offset+octet-stream", "Upload-Offset", "0") // with an answer or without one
+			}()
+			await(t, name, func() bool { return reached(s) })
+			must(t, n.Kill())
+			<-sent
+			must(t, n.Restart(t.Context()))
+			if at := s.offset(t); at != len(s.content) {
+				t.Errorf("%s: %d bytes are here after the kill, want %d", name, at, len(s.content))
+			}
+			files = append(files, s.expectStored(t, session.ID))
+		}
+	}
+	expectStore(t, n, server, "finishing", files)
+}
+
+// On a disk that is nearly full shared files are refused, and one that is on
+// its way stops, while recordings still begin: they have a reserve more. The
+// file goes on once there is room.
+func TestSharedFilesYield(t *testing.T) {
+	dir := t.TempDir()
+	disk := mountDisk(t, filepath.Join(dir, "data"), 400)
+	n := start(t, node.Spec{Dir: dir})
+	session, err := n.NewSession(t.Context())
+	must(t, err)
+	s := &shared{node: n, content: noise(rand.New(rand.NewPCG(8, 0)), 10<<20)}
+	s.announce(t, session.ID)
+	half := len(s.content) / 2
+	if got := s.send(t.Context(), 0, half); got != half {
+		t.Fatalf("%d bytes were taken, want %d", got, half)
+	}
+	disk.fill(t, 35*mebibyte) // 20 are reserved, and twice as much of files
+	answer, err := s.request(t.Context(), http.MethodPatch, s.url, bytes.NewReader(s.content[half:]),
+		"Content-Type", "application/offset+octet-stream", "Upload-Offset", strconv.Itoa(half))
+	must(t, err)
+	if answer.status != http.StatusInsufficientStorage {
+		t.Errorf("more of the file: %d, want 507", answer.status)
+	}
+	answer, err = s.request(t.Context(), http.MethodPost, n.Base+"/api/v1/sessions/"+session.ID+"/files?participant=ben", nil, "Upload-Length", "1")
+	must(t, err)
+	if answer.status != http.StatusInsufficientStorage {
+		t.Errorf("another file: %d, want 507", answer.status)
+	}
+	expectAccepted(t, n)
+	disk.empty(t)
+	at := s.offset(t)
+	if at < half {
+		t.Errorf("%d bytes are here, and %d were acknowledged", at, half)
+	}
+	s.send(t.Context(), at, len(s.content))
+	s.expectStored(t, session.ID)
+}
+
 func noise(random *rand.Rand, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -202,14 +284,30 @@ func (s *shared) sendThroughKills(t *testing.T, random *rand.Rand) {
 	}
 }
 
-// expectStored finds the file in the list of recordings, stored, and its bytes
-// by its link.
+// told gives how often the file was told.
+func (s *shared) told(t *testing.T, session string) int {
+	t.Helper()
+	var list struct {
+		Items []struct{ Type, FileID string }
+	}
+	must(t, s.node.JSON(t.Context(), http.MethodGet, "/api/v1/sessions/"+session+"/activities?limit=500", nil, &list))
+	n := 0
+	for _, a := range list.Items {
+		if a.Type == "SharedFile" && a.FileID == path.Base(s.url) {
+			n++
+		}
+	}
+	return n
+}
+
+// expectStored finds the file in the list of recordings, once, stored, and told
+// once, and its bytes by its link.
 func (s *shared) expectStored(t *testing.T, session string) node.File {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var r node.Recording
-	_, err := s.node.Await(ctx, session, func(all []node.Recording) bool {
+	all, err := s.node.Await(ctx, session, func(all []node.Recording) bool {
 		at := slices.IndexFunc(all, func(r node.Recording) bool {
 			return len(r.Files) == 1 && r.Files[0].ID == path.Base(s.url) && r.Durability == "verified"
 		})
@@ -219,6 +317,15 @@ func (s *shared) expectStored(t *testing.T, session string) node.File {
 		return at >= 0
 	})
 	must(t, err)
+	rows := 0
+	for _, f := range filesOf(all) {
+		if f.ID == path.Base(s.url) {
+			rows++
+		}
+	}
+	if told := s.told(t, session); rows != 1 || told != 1 {
+		t.Errorf("the file is in the list %d times and was told %d times, want once", rows, told)
+	}
 	f, sum := r.Files[0], sha256.Sum256(s.content)
 	if r.Kind != "file" || r.State != "ready" || f.SHA256 != hex.EncodeToString(sum[:]) || f.Bytes != int64(len(s.content)) {
 		t.Errorf("stored is %+v, want %d bytes of %x", r, len(s.content), sum)
