@@ -348,6 +348,8 @@ export const texts = {
   'call.over.text.invitation': 'It was withdrawn, or its time has passed. Ask whoever invited you for a new link.',
   'call.over.ended': 'The session has ended',
   'call.over.text.ended': 'You can close this page.',
+  'call.over.off': 'Calls are switched off',
+  'call.over.text.off': 'Calls cannot be held here at present. Ask whoever invited you.',
   'call.over.left': 'You left the call',
   'call.over.text.left': 'You can close this page, or go back in as long as the session goes on.',
   'call.again': 'Go back in',

@@ -9,13 +9,13 @@ const longestWait = 10_000;
 // Publication keeps the tracks of one source published. A connection that was
 // given up, such as when the server was started anew, is replaced by another.
 // Its state is idle, connecting, connected, reconnecting or refused, then with
-// the problem; each change calls onChange.
+// the problem; each change calls onChange, a refusal onRefused as well.
 //
 // Both media are offered from the start, so that a device which comes later
 // needs no other connection.
 export class Publication {
-  constructor({ url, authorize, prepare, onChange }) {
-    Object.assign(this, { url, authorize, prepare, onChange });
+  constructor({ url, authorize, prepare, onChange, onRefused }) {
+    Object.assign(this, { url, authorize, prepare, onChange, onRefused });
     this.state = 'idle';
     this.problem = null;
     this.connection = null;
@@ -97,6 +97,7 @@ export class Publication {
     if (isOver(err) && (err.status !== 401 || refused)) {
       this.problem = err;
       this.#enter('refused');
+      this.onRefused();
       return;
     }
     this.#enter('reconnecting');

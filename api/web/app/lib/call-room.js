@@ -16,6 +16,7 @@ export class Room {
     Object.assign(this, { call, onChange, onOver });
     const { view } = call;
     const link = { authorize: call.authorize, prepare: (connection) => this.#prepare(connection), onChange };
+    const onRefused = () => call.join().catch(() => {}); // the next ticket says whether all is over
     this.me = view.me;
     this.view = view;
     this.online = true; // whether events come
@@ -25,9 +26,11 @@ export class Room {
     this.log = []; // activities in the order of the session's clock
     this.known = new Set(); // their ids
     this.screen = null; // the stream that this side shares
+    this.choosing = false; // whether the browser asks which screen
+    this.stopped = false;
     this.peers = new Peers({ urlOf: (p) => call.whep(p), ...link });
-    this.camera = new Publication({ url: call.whip('camera'), ...link });
-    this.share = new Publication({ url: call.whip('screen'), ...link });
+    this.camera = new Publication({ url: call.whip('camera'), ...link, onRefused });
+    this.share = new Publication({ url: call.whip('screen'), ...link, onRefused });
     this.outbox = new Outbox({ call, onChange });
     this.shelf = new Shelf({ call, onChange });
     this.saw(view);
@@ -47,6 +50,7 @@ export class Room {
   }
 
   stop() {
+    this.stopped = true;
     this.stream?.stop();
     this.peers.stop();
     this.camera.stop();
@@ -98,8 +102,16 @@ export class Room {
     return { state: 'off', why: { 'recording.stopped': 'stopped', 'recording.failed': 'failed' }[last?.type] ?? '' };
   }
 
+  // shareScreen has the person choose a screen and sends it. Whoever left before
+  // the choice shares nothing.
   async shareScreen() {
-    const stream = await captureScreen();
+    if (this.choosing || this.stopped) return;
+    this.choosing = true;
+    const stream = await captureScreen().finally(() => (this.choosing = false));
+    if (this.stopped) {
+      stopStream(stream);
+      return;
+    }
     const [video] = stream.getVideoTracks();
     const [audio = null] = stream.getAudioTracks();
     video.contentHint = 'detail';

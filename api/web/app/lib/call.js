@@ -19,6 +19,7 @@ export class Call {
     this.view = null;
     this.joining = null;
     this.timer = 0;
+    this.stopped = false;
   }
 
   // join gets a ticket and the view of the call. Asked for twice at once, it
@@ -35,20 +36,32 @@ export class Call {
       view = await this.#fetch('POST', '/call/join', { secret: this.invitation, body: {} });
     } catch (err) {
       if (isOver(err)) this.onEnd(err);
-      else if (this.ticket) this.timer = setTimeout(() => this.join().catch(() => {}), renewAgain);
+      else if (this.ticket) this.#renewIn(renewAgain);
       throw err;
     }
     this.ticket = view.ticket.secret;
     this.view = viewOf(view);
     const life = Math.max(Date.parse(view.ticket.expiresAt) - Date.now(), renewAgain);
-    this.timer = setTimeout(() => this.join().catch(() => {}), life * renewAt);
+    this.#renewIn(life * renewAt);
     this.onView(this.view);
     return this.view;
   }
 
+  #renewIn(ms) {
+    if (!this.stopped) this.timer = setTimeout(() => this.join().catch(() => {}), ms);
+  }
+
   // stop lets the ticket expire.
   stop() {
+    this.stopped = true;
     clearTimeout(this.timer);
+  }
+
+  // leave says goodbye for this participant, who is back within a moment
+  // otherwise, as after a reload. The request outlives the page, and nobody
+  // waits for its answer: if it gets lost, the server notices the silence.
+  leave() {
+    this.request('POST', `${this.#path}/leave`, { keepalive: true }).catch(() => {});
   }
 
   // authorize gives the ticket, a new one if the last was refused.

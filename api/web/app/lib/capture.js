@@ -11,7 +11,7 @@ export function captureDevices({ camera = '', microphone = '' }) {
 }
 
 // captureScreen lets the person choose a screen, window or tab.
-export function captureScreen() {
+export async function captureScreen() {
   return media().getDisplayMedia({ video: { frameRate: { ideal: 15 } }, audio: true });
 }
 

@@ -1,6 +1,8 @@
 // Server-sent events by fetch: EventSource can send no Authorization header,
 // and does not say why it was refused.
 
+import { onNetwork, retryAfter } from './network.js';
+
 // A connection that was silent for so long is taken for dead, in ms. The server
 // sends a comment more often.
 const silence = 60_000;
@@ -25,6 +27,7 @@ export function events({ url, headers = async () => ({}), since = '', heard, sta
     const end = () => mine.abort();
     let timer = setTimeout(end, silence);
     over.signal.addEventListener('abort', end);
+    const offNetwork = onNetwork(end); // what came by another network comes no more
     try {
       const init = { signal: mine.signal, cache: 'no-store', headers: { Accept: 'text/event-stream', ...(await headers(refused)) } };
       if (last) init.headers['Last-Event-ID'] = last;
@@ -48,6 +51,7 @@ export function events({ url, headers = async () => ({}), since = '', heard, sta
       return 0; // the network broke, or the server fell silent
     } finally {
       clearTimeout(timer);
+      offNetwork();
       over.signal.removeEventListener('abort', end);
       mine.abort(); // ends a body that is no more read
     }
@@ -73,14 +77,12 @@ export function events({ url, headers = async () => ({}), since = '', heard, sta
 // pause waits for ms, or until the browser is back in a network, or the signal.
 function pause(ms, signal) {
   return new Promise((done) => {
-    const timer = setTimeout(go, ms);
+    const prevent = retryAfter(ms, go);
     function go() {
-      clearTimeout(timer);
-      removeEventListener('online', go);
+      prevent();
       signal.removeEventListener('abort', go);
       done();
     }
-    addEventListener('online', go);
     signal.addEventListener('abort', go);
   });
 }

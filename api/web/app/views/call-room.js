@@ -92,7 +92,9 @@ class CallRoom extends Element {
   // the page is hidden.
   async stayAwake() {
     if (document.hidden) return;
-    this.lock = await navigator.wakeLock?.request('screen').catch(() => null);
+    const lock = await navigator.wakeLock?.request('screen').catch(() => null);
+    if (this.isConnected) this.lock = lock;
+    else lock?.release().catch(() => {});
   }
 
   key(event) {
@@ -136,6 +138,7 @@ class CallRoom extends Element {
   }
 
   leave() {
+    this.call.leave();
     this.room.stop();
     this.emit('rv-left');
   }

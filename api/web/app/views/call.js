@@ -87,6 +87,7 @@ class CallPage extends Element {
 
   leave() {
     remember('');
+    this.call.stop();
     this.devices.close();
     this.phase = 'left';
   }
@@ -173,5 +174,6 @@ function remembers(session) {
 
 // reasonOf says why an invitation is good for nothing any more.
 function reasonOf(err) {
+  if (err.status === 403) return 'off';
   return err.status === 409 || err.status === 410 ? 'ended' : 'invitation';
 }
