@@ -149,7 +149,7 @@ func (s *Server) joinCall(ctx context.Context, c *caller, _ *struct{}) (*body[ca
 	who := reelvault.Participant{
 		ID: invitation.ParticipantID, Role: invitation.Role, Name: invitation.Name, JoinedAt: now, LeftAt: now,
 	}
-	if _, err = s.Catalog.SetParticipant(ctx, session.TenantID, session.ID, who); err != nil {
+	if _, err = s.Catalog.SetParticipant(ctx, session.TenantID, session.ID, who, nil); err != nil {
 		return nil, err
 	}
 	secret, ticket := s.callTicket(invitation)

@@ -154,7 +154,7 @@ func TestInvitationRefusals(t *testing.T) {
 		`{"name":"` + strings.Repeat("x", 201) + `"}`: 422, `{"url":"x"}`: 422, `{"participant":"op","role":"guest"}`: 409, `{}`: 201,
 	} {
 		if want == 409 {
-			_, err := w.catalog.SetParticipant(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{ID: "op", Role: reelvault.RoleOperator})
+			_, err := w.catalog.SetParticipant(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{ID: "op", Role: reelvault.RoleOperator}, nil)
 			must(t, err)
 		}
 		if got := w.invite(t, w.a.Token, w.a.Session, body); got.Code != want {

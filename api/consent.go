@@ -3,11 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/storage"
 )
 
 // consentView is what the call page shows before anything is recorded.
@@ -80,9 +80,11 @@ func (s *Server) setConsent(ctx context.Context, c *caller, in *setConsentInput)
 	answer := reelvault.Consent{
 		Answer: reelvault.ConsentAnswer(in.Body.Answer), Version: in.Body.Version, At: s.now(),
 	}
-	if err = s.Catalog.SetConsent(ctx, c.TenantID, session.ID, who, answer); err != nil {
+	p := reelvault.Participant{ID: who, Consent: answer}
+	if err = s.Catalog.SetConsent(ctx, c.TenantID, session.ID, p, s.answered(session)); err != nil {
 		return nil, err
 	}
+	s.Feed.ring(session.TenantID, session.ID)
 	if err = s.heed(context.WithoutCancel(ctx), session, answer); err != nil {
 		return nil, err
 	}
@@ -90,13 +92,9 @@ func (s *Server) setConsent(ctx context.Context, c *caller, in *setConsentInput)
 		return nil, err
 	}
 	for _, p := range session.Participants {
-		if p.ID != who {
-			continue
+		if p.ID == who {
+			return &setConsentOutput{viewConsent(tenant, session, p)}, nil
 		}
-		if err = s.noteConsent(ctx, session, p); err != nil {
-			return nil, err
-		}
-		return &setConsentOutput{viewConsent(tenant, session, p)}, nil
 	}
 	return nil, reelvault.Errorf(reelvault.NotFound, "no such participant")
 }
@@ -139,17 +137,17 @@ func (s *Server) reconsider(ctx context.Context, tenantID, sessionID string) {
 	}
 }
 
-// noteConsent writes that p has answered, once for each answer.
-func (s *Server) noteConsent(ctx context.Context, session reelvault.Session, p reelvault.Participant) error {
-	a := reelvault.Activity{
-		ID: newID(), TenantID: session.TenantID, SessionID: session.ID, At: p.Consent.At,
-		Type: reelvault.ActivityConsentGiven, Actor: p.Role.Actor(), ParticipantID: p.ID,
-		Data:     dataOf(map[string]any{"version": p.Consent.Version}),
-		ClientID: ownClientID + string(p.Consent.Answer) + strconv.FormatInt(p.Consent.At.UnixMilli(), 10),
+// answered tells that somebody has answered.
+func (s *Server) answered(session reelvault.Session) storage.Note {
+	return func(p reelvault.Participant) reelvault.Activity {
+		a := reelvault.Activity{
+			ID: newID(), TenantID: session.TenantID, SessionID: session.ID, At: p.Consent.At,
+			Type: reelvault.ActivityConsentGiven, Actor: p.Role.Actor(), ParticipantID: p.ID,
+			Data: dataOf(map[string]any{"version": p.Consent.Version}),
+		}
+		if p.Consent.Answer == reelvault.ConsentRefused {
+			a.Type = reelvault.ActivityConsentRefused
+		}
+		return a
 	}
-	if p.Consent.Answer == reelvault.ConsentRefused {
-		a.Type = reelvault.ActivityConsentRefused
-	}
-	_, err := s.Feed.AppendActivities(ctx, []reelvault.Activity{a})
-	return err
 }

@@ -95,7 +95,7 @@ func TestConsentRefusals(t *testing.T) {
 	w := newWorld(t)
 	w.asks(t)
 	w.guest(t, w.a, "guest-1")
-	_, err := w.catalog.SetParticipant(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{ID: "op", Role: reelvault.RoleOperator})
+	_, err := w.catalog.SetParticipant(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{ID: "op", Role: reelvault.RoleOperator}, nil)
 	must(t, err)
 	secret, _ := w.invitation(t, w.a, "guest-1")
 	ticket := w.join(t, secret).Ticket.Secret

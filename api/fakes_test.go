@@ -20,10 +20,32 @@ type faultyCatalog struct {
 	mu    sync.Mutex
 	audit error
 	comes func(error) error // what becomes of somebody's coming; nil: what did
+	goes  func() error      // asked before somebody leaves
+	write func()            // runs before activities are appended
 }
 
-func (c *faultyCatalog) SetParticipant(ctx context.Context, tenantID, sessionID string, p reelvault.Participant) (bool, error) {
-	came, err := c.Catalog.SetParticipant(ctx, tenantID, sessionID, p)
+func (c *faultyCatalog) Leave(
+	ctx context.Context, tenantID, sessionID string, p reelvault.Participant, left storage.Note,
+) (bool, error) {
+	if c.goes != nil {
+		if err := c.goes(); err != nil {
+			return false, err
+		}
+	}
+	return c.Catalog.Leave(ctx, tenantID, sessionID, p, left)
+}
+
+func (c *faultyCatalog) AppendActivities(ctx context.Context, as []reelvault.Activity) ([]reelvault.Activity, error) {
+	if c.write != nil {
+		c.write()
+	}
+	return c.Catalog.AppendActivities(ctx, as)
+}
+
+func (c *faultyCatalog) SetParticipant(
+	ctx context.Context, tenantID, sessionID string, p reelvault.Participant, joined storage.Note,
+) (bool, error) {
+	came, err := c.Catalog.SetParticipant(ctx, tenantID, sessionID, p, joined)
 	if c.comes != nil {
 		err = c.comes(err)
 	}
@@ -154,11 +176,11 @@ func (g *gateway) Watch(_ context.Context, p media.Publisher, _ string) (media.A
 }
 
 func (g *gateway) answer(session string) (media.Answer, error) {
-	if g.err != nil {
-		return media.Answer{}, g.err
-	}
 	if g.before != nil {
 		g.before()
+	}
+	if g.err != nil {
+		return media.Answer{}, g.err
 	}
 	id := newID()
 	g.connections[id] = session

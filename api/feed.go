@@ -155,8 +155,27 @@ func (f *Feed) tell(sessionID string, job func(ctx context.Context)) bool {
 	case f.of(sessionID).jobs <- job:
 		return true
 	default:
-		f.log.Error("activity lost: the catalog is too slow", "session", sessionID)
 		return false
+	}
+}
+
+// say is tell for what is lost if the desk is full.
+func (f *Feed) say(sessionID string, what reelvault.ActivityType, job func(ctx context.Context)) {
+	if !f.tell(sessionID, job) {
+		f.log.Error("activity lost: the catalog is too slow, or closed", "session", sessionID, "type", what)
+	}
+}
+
+// settle returns when what was told of a session so far is written, or at once
+// if nothing can be told now.
+func (f *Feed) settle(ctx context.Context, sessionID string) {
+	written := make(chan struct{})
+	if !f.tell(sessionID, func(context.Context) { close(written) }) {
+		return
+	}
+	select {
+	case <-written:
+	case <-ctx.Done():
 	}
 }
 
@@ -262,28 +281,35 @@ func (f *Feed) Recording(r reelvault.Recording) {
 		return
 	}
 	a.Data = dataOf(map[string]any{"recordingId": r.ID, "kind": r.Kind})
-	f.tell(r.SessionID, func(ctx context.Context) { f.note(ctx, a) })
+	f.say(r.SessionID, a.Type, func(ctx context.Context) { f.note(ctx, a) })
 }
 
 // Publisher notes that somebody's media comes, or comes no more, by one of
 // perhaps several connections. It never waits.
 func (f *Feed) Publisher(p media.Published, up bool) {
-	at := f.config.Now().UTC()
-	f.tell(p.SessionID, func(ctx context.Context) {
-		if up {
-			f.published(ctx, p, at)
-			return
-		}
-		f.unpublished(ctx, p, at)
+	at, who := f.config.Now().UTC(), personOf(p)
+	// What ties them is known at once: a desk that is full must not keep
+	// somebody in a session who has left it.
+	if up {
+		f.tie(who)
+		f.change(who, func(here *presence) { here.sources[p.Kind]++ })
+		f.say(p.SessionID, reelvault.ActivityPublisherStarted, func(ctx context.Context) { f.published(ctx, p, at) })
+		return
+	}
+	remaining := 0
+	f.change(who, func(here *presence) {
+		here.sources[p.Kind]--
+		remaining = here.sources[p.Kind]
 	})
+	f.say(p.SessionID, reelvault.ActivityPublisherStopped, func(ctx context.Context) { f.unpublished(ctx, p, at, remaining) })
+	f.release(who, at)
 }
 
 func (f *Feed) published(ctx context.Context, p media.Published, at time.Time) {
 	who := reelvault.Participant{ID: p.ParticipantID, Role: p.Role, JoinedAt: at}
-	if err := f.come(ctx, place{p.TenantID, p.SessionID}, who, 1); err != nil {
+	if err := f.come(ctx, place{p.TenantID, p.SessionID}, who); err != nil {
 		f.log.WarnContext(ctx, "participant not noted", "session", p.SessionID, "participant", p.ParticipantID, "error", err)
 	}
-	f.count(p, 1)
 	started := f.activityOf(p, reelvault.ActivityPublisherStarted, at)
 	started.Data = dataOf(map[string]any{"source": sourceOf(p.Kind)})
 	as := []reelvault.Activity{started}
@@ -293,11 +319,10 @@ func (f *Feed) published(ctx context.Context, p media.Published, at time.Time) {
 	f.note(ctx, as...)
 }
 
-func (f *Feed) unpublished(ctx context.Context, p media.Published, at time.Time) {
+func (f *Feed) unpublished(ctx context.Context, p media.Published, at time.Time, remaining int) {
 	stopped := f.activityOf(p, reelvault.ActivityPublisherStopped, at)
-	stopped.Data = dataOf(map[string]any{"source": sourceOf(p.Kind), "remaining": f.count(p, -1)})
+	stopped.Data = dataOf(map[string]any{"source": sourceOf(p.Kind), "remaining": remaining})
 	f.note(ctx, stopped)
-	f.release(personOf(p), at)
 }
 
 // activityOf begins one that a publisher did.
@@ -307,44 +332,34 @@ func (f *Feed) activityOf(p media.Published, t reelvault.ActivityType, at time.T
 	return a
 }
 
-// SessionEnded notes that a session has ended, once however often it is told,
-// and that everybody has left. It returns when that, and all that was told
-// before, is written, or with the error of ctx.
-func (f *Feed) SessionEnded(ctx context.Context, s reelvault.Session) error {
-	written := make(chan error, 1)
-	if !f.tell(s.ID, func(ctx context.Context) { written <- f.sessionEnded(ctx, s) }) {
-		return reelvault.Errorf(reelvault.Unavailable, "the end of the session can't be written down now")
+// EndSession closes a session for a reason, lets everybody leave, and notes
+// both. All of it is kept, or none. One that is closed already is a Conflict.
+func (f *Feed) EndSession(
+	ctx context.Context, tenantID, sessionID string, reason reelvault.TerminationReason,
+) (reelvault.Session, error) {
+	ctx, leave := f.atDoor(ctx, sessionID)
+	defer leave()
+	s, err := f.config.Catalog.EndSession(ctx, storage.SessionEnd{
+		TenantID: tenantID, SessionID: sessionID, Reason: reason, At: f.config.Now().UTC(), Tell: f.tellEnd,
+	})
+	if err != nil {
+		return reelvault.Session{}, err
 	}
-	select {
-	case err := <-written:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	f.ring(tenantID, sessionID)
+	return s, nil
 }
 
-func (f *Feed) sessionEnded(ctx context.Context, s reelvault.Session) error {
-	door := &f.of(s.ID).door
-	door.Lock()
-	defer door.Unlock()
-	at := s.EndedAt
-	if at.IsZero() {
-		at = f.config.Now().UTC()
-	}
+// tellEnd tells that a session has ended, and that who was there has left.
+func (f *Feed) tellEnd(s reelvault.Session) []reelvault.Activity {
 	var as []reelvault.Activity
 	for _, p := range s.Participants {
-		f.forget(person{place{s.TenantID, s.ID}, p.ID})
-		was, err := f.config.Catalog.Leave(ctx, s.TenantID, s.ID, p.ID, at)
-		if err != nil {
-			return err
-		}
-		if was {
-			as = append(as, f.departure(place{s.TenantID, s.ID}, p.ID, p.Role, at))
+		if p.LeftAt.IsZero() {
+			p.LeftAt = s.EndedAt
+			as = append(as, f.departed(place{s.TenantID, s.ID})(p))
 		}
 	}
 	ended := f.activity(s.TenantID, s.ID, reelvault.ActivitySessionEnded)
-	ended.At, ended.ClientID = at, ownClientID+string(reelvault.ActivitySessionEnded)
+	ended.At, ended.ClientID = s.EndedAt, ownClientID+string(reelvault.ActivitySessionEnded)
 	ended.Data = dataOf(map[string]any{"reason": s.TerminationReason})
-	_, err := f.AppendActivities(ctx, append(as, ended))
-	return err
+	return append(as, ended)
 }

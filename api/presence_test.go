@@ -5,6 +5,8 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,9 +15,9 @@ import (
 	"github.com/reelvault/reelvault/storage"
 )
 
-func (w *world) published(participant string, kind reelvault.RecordingKind) media.Published {
+func (w *world) published(kind reelvault.RecordingKind) media.Published {
 	return media.Published{Publisher: media.Publisher{
-		TenantID: w.a.ID, SessionID: w.a.Session, ParticipantID: participant, Role: reelvault.RoleGuest, Kind: kind,
+		TenantID: w.a.ID, SessionID: w.a.Session, ParticipantID: "guest-1", Role: reelvault.RoleGuest, Kind: kind,
 	}}
 }
 
@@ -29,7 +31,7 @@ func TestJoinedAndLeft(t *testing.T) {
 	first.lines.Scan()
 	second.lines.Scan()
 	must(t, first.Body.Close())
-	camera := w.published("guest-1", reelvault.RecordingAV)
+	camera := w.published(reelvault.RecordingAV)
 	w.feed.Publisher(camera, true)
 	must(t, second.Body.Close())
 	w.feed.Publisher(camera, false)
@@ -52,14 +54,15 @@ func TestJoinedAndLeft(t *testing.T) {
 }
 
 // A client that goes away while it is noted that they have come, and one of
-// whom that fails after the fact, leave like others.
+// whom that fails after the fact, leave like others: they have come, or not,
+// and it is noted, or not.
 func TestGoesAwayWhileComing(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err  error
 		want []string
 	}{
 		"goes away": {want: []string{"Joined guest-1", "Left guest-1"}},
-		"fails":     {reelvault.Errorf(reelvault.Unavailable, "the catalog is away"), []string{"Left guest-1"}},
+		"fails":     {reelvault.Errorf(reelvault.Unavailable, "the catalog is away"), []string{"Joined guest-1", "Left guest-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorldOf(t, time.Millisecond)
@@ -134,11 +137,93 @@ func TestGoodbye(t *testing.T) {
 	wantStatus(t, w.leave(w.a.Token, `{"participant":"nobody"}`), 204)
 }
 
+// Whose offer is refused has not come, and who was there before, or comes in
+// another way meanwhile, is there as if there had been no offer.
+func TestRefusedOfferIsNotNoted(t *testing.T) {
+	w := newWorldOf(t, time.Millisecond)
+	url := w.listen(t) + "/api/v1/events"
+	ticket := w.callTicket(t, "guest-3")
+	w.guest(t, w.a, "guest-2")
+	left := w.clock.Now()
+	_, err := w.catalog.Leave(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{ID: "guest-2", LeftAt: left}, nil)
+	must(t, err)
+	w.clock.advance(time.Minute)
+	w.gateway.err = reelvault.Errorf(reelvault.Invalid, "malformed SDP")
+	offers := func(bearer, query string) { wantStatus(t, w.offer("whip", w.a.Session, bearer, query), 422) }
+	offers(w.a.Token, "?participant=guest-1")
+	offers(w.a.Token, "?participant=guest-2")
+	var s *stream
+	w.gateway.before = func() {
+		s = open(t, url, ticket)
+		s.lines.Scan()
+	}
+	offers(ticket, "")
+	wantList(t, "what happened", w.what(t), []string{"Joined guest-3"})
+	for _, p := range w.participants(t) {
+		switch {
+		case p.ID == "guest-1" && !p.LeftAt.Equal(p.JoinedAt), p.ID == "guest-2" && !p.LeftAt.Equal(left), p.ID == "guest-3" && !p.LeftAt.IsZero():
+			t.Errorf("got %+v", p)
+		}
+	}
+	must(t, s.Body.Close())
+	w.await(t, "the leaving", func() bool { return len(w.what(t)) == 2 })
+
+	w.gateway.err, w.gateway.before = nil, nil
+	wantStatus(t, w.offer("whip", w.a.Session, w.a.Token, "?participant=guest-1"), 201)
+	w.await(t, "who never connected", func() bool { return len(w.what(t)) == 4 })
+	wantList(t, "what happened", w.what(t), []string{"Joined guest-3", "Left guest-3", "Joined guest-1", "Left guest-1"})
+}
+
+// participants lists who is or was in the first tenant's session.
+func (w *world) participants(tb testing.TB) []reelvault.Participant {
+	tb.Helper()
+	s, err := w.catalog.Session(tb.Context(), w.a.ID, w.a.Session)
+	must(tb, err)
+	return s.Participants
+}
+
+// The leaving of nobody gets lost: not when the catalog refuses it, and not
+// when nothing more can be told.
+func TestLeavingIsNotLost(t *testing.T) {
+	t.Run("the catalog is away", func(t *testing.T) {
+		w := newWorldOf(t, time.Millisecond)
+		var refused atomic.Int32
+		w.catalog.goes = func() error {
+			if refused.Add(1) < 4 {
+				return reelvault.Errorf(reelvault.Unavailable, "the catalog is away")
+			}
+			return nil
+		}
+		s := open(t, w.listen(t)+"/api/v1/events", w.callTicket(t, "guest-1"))
+		s.lines.Scan()
+		must(t, s.Body.Close())
+		w.await(t, "the leaving", func() bool { return len(w.what(t)) == 2 })
+		wantList(t, "what happened", w.what(t), []string{"Joined guest-1", "Left guest-1"})
+	})
+	t.Run("the catalog is slow", func(t *testing.T) {
+		w := newWorldOf(t, time.Millisecond)
+		camera := w.published(reelvault.RecordingAV)
+		w.feed.Publisher(camera, true)
+		w.await(t, "the camera", func() bool { return len(w.what(t)) == 2 })
+		stalled := make(chan struct{})
+		w.catalog.write = func() { <-stalled }
+		for range 1000 { // more than are kept
+			w.feed.Recording(reelvault.Recording{ID: newID(), TenantID: w.a.ID, SessionID: w.a.Session, State: reelvault.RecordingReady})
+		}
+		w.feed.Publisher(camera, false)
+		close(stalled)
+		w.await(t, "the leaving", func() bool { return !w.participants(t)[0].LeftAt.IsZero() })
+		if what := w.what(t); len(what) >= 1000 || !slices.Contains(what, "Left guest-1") {
+			t.Errorf("got %d activities, want some lost and the leaving", len(what))
+		}
+	})
+}
+
 // Each connection of a publisher is told of, and how many are left; a screen is
 // an activity of its own.
 func TestPublisherActivities(t *testing.T) {
 	w := newWorld(t)
-	camera, screen := w.published("guest-1", reelvault.RecordingAV), w.published("guest-1", reelvault.RecordingScreen)
+	camera, screen := w.published(reelvault.RecordingAV), w.published(reelvault.RecordingScreen)
 	for _, step := range []struct {
 		p  media.Published
 		up bool
@@ -190,7 +275,7 @@ func TestSessionEnded(t *testing.T) {
 	url := w.listen(t) + "/api/v1/events"
 	s := open(t, url, w.callTicket(t, "guest-1"))
 	w.guest(t, w.a, "guest-2")
-	_, err := w.catalog.Leave(t.Context(), w.a.ID, w.a.Session, "guest-2", w.clock.Now())
+	_, err := w.catalog.Leave(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{ID: "guest-2", LeftAt: w.clock.Now()}, nil)
 	must(t, err)
 	w.await(t, "the guest", func() bool { return len(w.what(t)) == 1 })
 	for range 2 {

@@ -83,7 +83,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	}}
 	_, err := w.catalog.SetParticipant(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{
 		ID: "guest-1", Role: reelvault.RoleGuest, JoinedAt: w.clock.Now(),
-	})
+	}, nil)
 	must(t, err)
 	ops := w.operations(t)
 	slices.Reverse(ops) // so that listAudit has something to list

@@ -156,8 +156,7 @@ func (s *Server) endSession(ctx context.Context, c *caller, in *idInput) (*body[
 		if c.credential.Purpose == reelvault.PurposeCall {
 			reason = reelvault.ReasonOperatorLeft // guests' tickets don't end sessions
 		}
-		session, err = s.Catalog.MoveSession(ctx, c.TenantID, in.ID, reelvault.StatusClosed, reason, s.now())
-		if err != nil {
+		if _, err = s.Feed.EndSession(ctx, c.TenantID, in.ID, reason); err != nil {
 			return nil, err
 		}
 		s.auditDone(ctx, c, c.target, nil)
@@ -168,9 +167,7 @@ func (s *Server) endSession(ctx context.Context, c *caller, in *idInput) (*body[
 	if err = s.Control.StopSession(ctx, c.TenantID, in.ID); err != nil {
 		return nil, err
 	}
-	if err = s.Feed.SessionEnded(ctx, session); err != nil {
-		return nil, err
-	}
+	s.Feed.settle(ctx, in.ID)
 	if session, err = s.session(ctx, c, in.ID); err != nil {
 		return nil, err
 	}

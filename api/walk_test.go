@@ -183,7 +183,7 @@ func (w *world) guest(tb testing.TB, t tenant, id string) {
 	tb.Helper()
 	_, err := w.catalog.SetParticipant(tb.Context(), t.ID, t.Session, reelvault.Participant{
 		ID: id, Role: reelvault.RoleGuest, JoinedAt: w.clock.Now(),
-	})
+	}, nil)
 	must(tb, err)
 }
 

@@ -51,14 +51,18 @@ func (s *Server) publish(ctx context.Context, c *caller, in *whipInput) (*sdpOut
 	// Before the recorder asks who has given consent, or it would not be asked
 	// for that of somebody who is new.
 	who := reelvault.Participant{ID: p.ParticipantID, Role: p.Role, JoinedAt: s.now()}
-	if err = s.Feed.enter(ctx, session.TenantID, session.ID, who); err != nil {
+	entrance, err := s.Feed.enter(ctx, session, who)
+	if err != nil {
 		return nil, err
 	}
 	a, err := s.Gateway.Publish(ctx, p, string(in.RawBody))
 	if err != nil {
+		entrance.fails(ctx)
 		return nil, offerError(err)
 	}
-	err = s.settle(ctx, c, session.ID, a.ID, "whip")
+	if err = entrance.publishes(ctx); err == nil {
+		err = s.settle(ctx, c, session.ID, a.ID, "whip")
+	}
 	if err == nil {
 		_, err = s.liveSession(ctx, c, in.ID)
 	}

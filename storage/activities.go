@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"time"
 
 	"github.com/reelvault/reelvault"
 )
@@ -35,25 +34,35 @@ type Activities interface {
 	LatestActivity(ctx context.Context, tenantID string) (int64, error)
 }
 
+// Note gives the activity that tells what became of a participant, who is p as
+// they are kept now. It is appended in the transaction of the change, so that
+// neither is there without the other; one of another session is a Conflict. It
+// may be asked more than once and must not use the catalog. A nil Note tells
+// nothing.
+type Note func(p reelvault.Participant) reelvault.Activity
+
 // Participants keeps who is in a session. A session that isn't there or is
 // another tenant's is NotFound everywhere.
 type Participants interface {
 	// SetParticipant adds p, or brings back who is there: a Name and Address
 	// that p has are taken over, LeftAt becomes zero; JoinedAt and Consent stay.
-	// It says whether p has come, being new or having left. Somebody who is
-	// there in another role is a Conflict, and so is a session that isn't live.
+	// It says whether p has come, being new or having left, and notes it then.
+	// Somebody who is there in another role is a Conflict, and so is a session
+	// that isn't live.
 	// A p with LeftAt, and the same JoinedAt, is only made known, so that they
 	// can answer before they come: who is new is kept as having left then, until
 	// they come and get another JoinedAt; who is there stays.
-	SetParticipant(ctx context.Context, tenantID, sessionID string, p reelvault.Participant) (bool, error)
+	SetParticipant(ctx context.Context, tenantID, sessionID string, p reelvault.Participant, joined Note) (bool, error)
 
-	// Leave notes that somebody left, and says whether they were there.
-	Leave(ctx context.Context, tenantID, sessionID, participantID string, at time.Time) (bool, error)
+	// Leave keeps that p.ID left at p.LeftAt, says whether they were there, and
+	// notes it then.
+	Leave(ctx context.Context, tenantID, sessionID string, p reelvault.Participant, left Note) (bool, error)
 
-	// SetConsent keeps a guest's answer. It may turn from given to refused and
-	// not back: that is a Conflict, and so is an operator. The same answer to
-	// the same version again changes nothing. Nobody of that id is NotFound.
-	SetConsent(ctx context.Context, tenantID, sessionID, participantID string, c reelvault.Consent) error
+	// SetConsent keeps p.Consent as the answer of the guest p.ID, and notes it.
+	// It may turn from given to refused and not back: that is a Conflict, and so
+	// is an operator. The same answer to the same version again changes nothing,
+	// and is not noted. Nobody of that id is NotFound.
+	SetConsent(ctx context.Context, tenantID, sessionID string, p reelvault.Participant, answered Note) error
 
 	// Withheld says whether a session must not be recorded because of what its
 	// guests answered, or didn't. It is never so in a tenant that asks for no

@@ -63,6 +63,20 @@ type SessionFilter struct {
 	Live     *bool // only live, only ended, or nil for both
 }
 
+// SessionEnd is how a session ends.
+type SessionEnd struct {
+	TenantID, SessionID string
+
+	Reason reelvault.TerminationReason
+	At     time.Time
+
+	// Tell gives the activities that tell of it, all of this session, or else
+	// it is a Conflict. s is the session as it has ended, but that those who
+	// were there until now still have no LeftAt. It may be asked more than once
+	// and must not use the catalog.
+	Tell func(s reelvault.Session) []reelvault.Activity
+}
+
 // Sessions keeps the sessions.
 type Sessions interface {
 	// CreateSession adds s. If its ExternalID is there already, it changes
@@ -79,6 +93,10 @@ type Sessions interface {
 	// MoveSession takes a session to a status. A move that its status does not
 	// allow is a Conflict that names the present status.
 	MoveSession(ctx context.Context, tenantID, id string, to reelvault.SessionStatus, reason reelvault.TerminationReason, at time.Time) (reelvault.Session, error)
+
+	// EndSession closes a session as MoveSession does, lets everybody leave at
+	// e.At who is there, and appends what e.Tell gives; all or nothing.
+	EndSession(ctx context.Context, e SessionEnd) (reelvault.Session, error)
 }
 
 // Recordings keeps recordings with their files, tracks and gaps.

@@ -127,31 +127,33 @@ func (p *phone) leave(session string) (last, ours bool) {
 
 // Update implements sip.Calls.
 func (p *phone) Update(ctx context.Context, s sip.Session, parties []sip.Party) error {
-	var joined []reelvault.Activity
 	began := time.Now().UTC()
 	for i, party := range parties {
 		now := began.Add(time.Duration(i) * time.Millisecond) // so that the caller stays the first in lists
 		came, err := p.catalog.SetParticipant(ctx, s.TenantID, s.ID, reelvault.Participant{
 			ID: party.ID, Role: party.Role, Name: party.Name, Address: party.Address, JoinedAt: now,
+		}, func(who reelvault.Participant) reelvault.Activity {
+			a := activityOf(s, reelvault.ActivityJoined, who, now)
+			a.Data = nameAndRole(who)
+			return a
 		})
 		if err != nil {
 			return fmt.Errorf("add %s of the call: %w", party.ID, err)
 		}
 		if came {
-			a := activityOf(s, reelvault.ActivityJoined, party.ID, party.Role, now)
-			data, err := json.Marshal(map[string]string{"name": party.Name, "role": string(party.Role)})
-			if err != nil {
-				return fmt.Errorf("write activity: %w", err)
-			}
-			a.Data = string(data)
-			joined = append(joined, a)
+			p.feed.Appended(s.TenantID, s.ID)
 		}
 	}
-	if len(joined) == 0 {
-		return nil
+	return nil
+}
+
+// nameAndRole gives the data of somebody's coming.
+func nameAndRole(who reelvault.Participant) string {
+	data, err := json.Marshal(map[string]string{"name": who.Name, "role": string(who.Role)})
+	if err != nil {
+		panic(err) // strings can be written as JSON
 	}
-	_, err := p.feed.AppendActivities(ctx, joined)
-	return err
+	return string(data)
 }
 
 // End implements sip.Calls.
@@ -177,36 +179,33 @@ func (p *phone) End(ctx context.Context, s sip.Session, cause sip.Cause) error {
 	case cause != sip.CauseBye && cause != sip.CauseCancel:
 		reason = reasonExpired
 	}
-	ended, err := p.catalog.MoveSession(ctx, s.TenantID, s.ID, reelvault.StatusClosed, reason, time.Now())
-	if err != nil {
+	if _, err = p.feed.EndSession(ctx, s.TenantID, s.ID, reason); err != nil {
 		return fmt.Errorf("end session of call: %w", err)
 	}
-	return p.feed.SessionEnded(ctx, ended)
+	return nil
 }
 
 // part notes that the parties of a call have left a session that goes on.
 func (p *phone) part(ctx context.Context, session reelvault.Session) error {
-	var left []reelvault.Activity
+	call := sip.Session{TenantID: session.TenantID, ID: session.ID}
 	for _, who := range session.Participants {
-		now := time.Now().UTC()
-		was, err := p.catalog.Leave(ctx, session.TenantID, session.ID, who.ID, now)
+		who.LeftAt = time.Now().UTC()
+		was, err := p.catalog.Leave(ctx, session.TenantID, session.ID, who, func(who reelvault.Participant) reelvault.Activity {
+			return activityOf(call, reelvault.ActivityLeft, who, who.LeftAt)
+		})
 		if err != nil {
 			return fmt.Errorf("let %s leave: %w", who.ID, err)
 		}
 		if was {
-			left = append(left, activityOf(sip.Session{TenantID: session.TenantID, ID: session.ID}, reelvault.ActivityLeft, who.ID, who.Role, now))
+			p.feed.Appended(session.TenantID, session.ID)
 		}
 	}
-	if len(left) == 0 {
-		return nil
-	}
-	_, err := p.feed.AppendActivities(ctx, left)
-	return err
+	return nil
 }
 
-func activityOf(s sip.Session, t reelvault.ActivityType, who string, role reelvault.Role, at time.Time) reelvault.Activity {
+func activityOf(s sip.Session, t reelvault.ActivityType, who reelvault.Participant, at time.Time) reelvault.Activity {
 	return reelvault.Activity{
-		ID: newID(), TenantID: s.TenantID, SessionID: s.ID, At: at, Type: t, Actor: role.Actor(), ParticipantID: who,
+		ID: newID(), TenantID: s.TenantID, SessionID: s.ID, At: at, Type: t, Actor: who.Role.Actor(), ParticipantID: who.ID,
 	}
 }
 
@@ -257,11 +256,10 @@ func (p *phone) bury(ctx context.Context, s reelvault.Session) error {
 		return nil
 	}
 	p.log.WarnContext(ctx, "ended the session of a call that was cut off", "session", s.ID)
-	ended, err := p.catalog.MoveSession(ctx, s.TenantID, s.ID, reelvault.StatusClosed, reasonExpired, time.Now())
-	if err != nil {
+	if _, err = p.feed.EndSession(ctx, s.TenantID, s.ID, reasonExpired); err != nil {
 		return fmt.Errorf("end session of call: %w", err)
 	}
-	return p.feed.SessionEnded(ctx, ended)
+	return nil
 }
 
 // openPhone begins to take telephone calls, if it is set to.

@@ -8,12 +8,15 @@ import (
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/storage"
 )
 
 const participantColumns = `session_id, id, role, name, address, joined_at, left_at, consent_answer, consent_version, consent_at`
 
 // SetParticipant implements storage.Participants.
-func (c *Catalog) SetParticipant(ctx context.Context, tenantID, sessionID string, p reelvault.Participant) (bool, error) {
+func (c *Catalog) SetParticipant(
+	ctx context.Context, tenantID, sessionID string, p reelvault.Participant, joined storage.Note,
+) (bool, error) {
 	came := false
 	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		s, err := findSession(ctx, tx, `tenant_id = ? AND id = ?`, tenantID, sessionID)
@@ -23,72 +26,115 @@ func (c *Catalog) SetParticipant(ctx context.Context, tenantID, sessionID string
 		if !s.Status.Live() {
 			return reelvault.Errorf(reelvault.Conflict, "the session is %s and takes nobody in", s.Status)
 		}
-		known, err := findParticipant(ctx, tx, tenantID, sessionID, p.ID)
-		if reelvault.KindOf(err) == reelvault.NotFound {
-			came = p.LeftAt.IsZero()
-			return addParticipant(ctx, tx, tenantID, sessionID, p)
-		}
-		if err != nil {
+		came, err = bring(ctx, tx, s, p)
+		if err != nil || !came {
 			return err
 		}
-		if known.Role != p.Role {
-			return reelvault.Errorf(reelvault.Conflict, "%s is in this session as %s", p.ID, known.Role)
-		}
-		came = p.LeftAt.IsZero() && !known.LeftAt.IsZero()
-		known.Name, known.Address = cmp.Or(p.Name, known.Name), cmp.Or(p.Address, known.Address)
-		if came {
-			if known.LeftAt.Equal(known.JoinedAt) { // they were only known
-				known.JoinedAt = p.JoinedAt
-			}
-			known.LeftAt = time.Time{}
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE participants SET name = ?, address = ?, joined_at = ?, left_at = ?
-			WHERE tenant_id = ? AND session_id = ? AND id = ?`,
-			known.Name, known.Address, known.JoinedAt.UnixMilli(), instant(known.LeftAt), tenantID, sessionID, p.ID)
-		return err
+		return note(ctx, tx, s, p.ID, joined)
 	})
 	return came && err == nil, translate("set participant", err)
 }
 
+// bring adds p to s or brings them back, and says whether they have come.
+func bring(ctx context.Context, tx *sql.Tx, s reelvault.Session, p reelvault.Participant) (came bool, err error) {
+	known, err := findParticipant(ctx, tx, s.TenantID, s.ID, p.ID)
+	if reelvault.KindOf(err) == reelvault.NotFound {
+		return p.LeftAt.IsZero(), addParticipant(ctx, tx, s.TenantID, s.ID, p)
+	}
+	if err != nil {
+		return false, err
+	}
+	if known.Role != p.Role {
+		return false, reelvault.Errorf(reelvault.Conflict, "%s is in this session as %s", p.ID, known.Role)
+	}
+	came = p.LeftAt.IsZero() && !known.LeftAt.IsZero()
+	known.Name, known.Address = cmp.Or(p.Name, known.Name), cmp.Or(p.Address, known.Address)
+	if came {
+		if known.LeftAt.Equal(known.JoinedAt) { // they were only known
+			known.JoinedAt = p.JoinedAt
+		}
+		known.LeftAt = time.Time{}
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE participants SET name = ?, address = ?, joined_at = ?, left_at = ?
+		WHERE tenant_id = ? AND session_id = ? AND id = ?`,
+		known.Name, known.Address, known.JoinedAt.UnixMilli(), instant(known.LeftAt), s.TenantID, s.ID, p.ID)
+	return came, err
+}
+
+// note appends what n gives of a participant of s.
+func note(ctx context.Context, tx *sql.Tx, s reelvault.Session, participantID string, n storage.Note) error {
+	if n == nil {
+		return nil
+	}
+	p, err := findParticipant(ctx, tx, s.TenantID, s.ID, participantID)
+	if err != nil {
+		return err
+	}
+	return appendOf(ctx, tx, s, n(p))
+}
+
+// appendOf appends activities of s.
+func appendOf(ctx context.Context, tx *sql.Tx, s reelvault.Session, as ...reelvault.Activity) error {
+	for _, a := range as {
+		if a.TenantID != s.TenantID || a.SessionID != s.ID {
+			return reelvault.Errorf(reelvault.Conflict, "the activity is of another session")
+		}
+		if _, err := appendActivity(ctx, tx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Leave implements storage.Participants.
-func (c *Catalog) Leave(ctx context.Context, tenantID, sessionID, participantID string, at time.Time) (bool, error) {
-	left := false
+func (c *Catalog) Leave(
+	ctx context.Context, tenantID, sessionID string, p reelvault.Participant, left storage.Note,
+) (bool, error) {
+	was := false
 	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := inSession(ctx, tx, tenantID, sessionID); err != nil {
 			return err
 		}
 		res, err := tx.ExecContext(ctx, `UPDATE participants SET left_at = ?
 			WHERE tenant_id = ? AND session_id = ? AND id = ? AND left_at IS NULL`,
-			at.UnixMilli(), tenantID, sessionID, participantID)
+			p.LeftAt.UnixMilli(), tenantID, sessionID, p.ID)
 		if err != nil {
 			return err
 		}
 		n, err := res.RowsAffected()
-		left = n > 0
-		return err
+		if was = n > 0; err != nil || !was {
+			return err
+		}
+		return note(ctx, tx, reelvault.Session{TenantID: tenantID, ID: sessionID}, p.ID, left)
 	})
-	return left && err == nil, translate("leave session", err)
+	return was && err == nil, translate("leave session", err)
 }
 
 // SetConsent implements storage.Participants.
-func (c *Catalog) SetConsent(ctx context.Context, tenantID, sessionID, participantID string, answer reelvault.Consent) error {
+func (c *Catalog) SetConsent(
+	ctx context.Context, tenantID, sessionID string, p reelvault.Participant, answered storage.Note,
+) error {
+	answer := p.Consent
 	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		p, err := findParticipant(ctx, tx, tenantID, sessionID, participantID)
+		known, err := findParticipant(ctx, tx, tenantID, sessionID, p.ID)
 		if err != nil {
 			return err
 		}
 		switch {
-		case p.Role != reelvault.RoleGuest:
+		case known.Role != reelvault.RoleGuest:
 			return reelvault.Errorf(reelvault.Conflict, "only guests are asked for consent")
-		case p.Consent.Answer == answer.Answer && p.Consent.Version == answer.Version:
+		case known.Consent.Answer == answer.Answer && known.Consent.Version == answer.Version:
 			return nil
-		case p.Consent.Answer == reelvault.ConsentRefused:
+		case known.Consent.Answer == reelvault.ConsentRefused:
 			return reelvault.Errorf(reelvault.Conflict, "recording was refused, and a refusal is final")
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE participants SET consent_answer = ?, consent_version = ?, consent_at = ?
 			WHERE tenant_id = ? AND session_id = ? AND id = ?`,
-			answer.Answer, answer.Version, answer.At.UnixMilli(), tenantID, sessionID, participantID)
-		return err
+			answer.Answer, answer.Version, answer.At.UnixMilli(), tenantID, sessionID, p.ID)
+		if err != nil {
+			return err
+		}
+		return note(ctx, tx, reelvault.Session{TenantID: tenantID, ID: sessionID}, p.ID, answered)
 	})
 	return translate("set consent", err)
 }

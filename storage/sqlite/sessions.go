@@ -101,22 +101,10 @@ func (c *Catalog) MoveSession( //nolint:revive // argument-limit: the contract n
 	if to.Live() {
 		reason, at = "", time.Time{}
 	}
+	goal := reelvault.Session{TenantID: tenantID, ID: id, Status: to, TerminationReason: reason, EndedAt: at}
 	var s reelvault.Session
-	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		from, err := list(to.Predecessors())
-		if err != nil {
-			return err
-		}
-		res, err := tx.ExecContext(ctx, `UPDATE sessions SET status = ?, termination_reason = ?, ended_at = ?
-			WHERE tenant_id = ? AND id = ? AND status IN (SELECT value FROM json_each(?))`,
-			to, reason, instant(at), tenantID, id, from)
-		err = changed(res, err, func() error {
-			if s, err = findSession(ctx, tx, `tenant_id = ? AND id = ?`, tenantID, id); err != nil {
-				return err
-			}
-			return reelvault.Errorf(reelvault.Conflict, "the session is %s and can't become %s", s.Status, to)
-		})
-		if err != nil {
+	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		if err = moveSession(ctx, tx, goal); err != nil {
 			return err
 		}
 		s, err = findSession(ctx, tx, `tenant_id = ? AND id = ?`, tenantID, id)
@@ -124,6 +112,54 @@ func (c *Catalog) MoveSession( //nolint:revive // argument-limit: the contract n
 	})
 	if err != nil {
 		return reelvault.Session{}, translate("move session", err)
+	}
+	return s, nil
+}
+
+// moveSession gives a session the status, reason and end that goal has.
+func moveSession(ctx context.Context, tx *sql.Tx, goal reelvault.Session) error {
+	from, err := list(goal.Status.Predecessors())
+	if err != nil {
+		return err
+	}
+	res, err := tx.ExecContext(ctx, `UPDATE sessions SET status = ?, termination_reason = ?, ended_at = ?
+		WHERE tenant_id = ? AND id = ? AND status IN (SELECT value FROM json_each(?))`,
+		goal.Status, goal.TerminationReason, instant(goal.EndedAt), goal.TenantID, goal.ID, from)
+	return changed(res, err, func() error {
+		s, err := findSession(ctx, tx, `tenant_id = ? AND id = ?`, goal.TenantID, goal.ID)
+		if err != nil {
+			return err
+		}
+		return reelvault.Errorf(reelvault.Conflict, "the session is %s and can't become %s", s.Status, goal.Status)
+	})
+}
+
+// EndSession implements storage.Sessions.
+func (c *Catalog) EndSession(ctx context.Context, e storage.SessionEnd) (reelvault.Session, error) {
+	var s reelvault.Session
+	err := c.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		err := moveSession(ctx, tx, reelvault.Session{
+			TenantID: e.TenantID, ID: e.SessionID, Status: reelvault.StatusClosed, TerminationReason: e.Reason, EndedAt: e.At,
+		})
+		if err != nil {
+			return err
+		}
+		if s, err = findSession(ctx, tx, `tenant_id = ? AND id = ?`, e.TenantID, e.SessionID); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE participants SET left_at = ?
+			WHERE tenant_id = ? AND session_id = ? AND left_at IS NULL`, e.At.UnixMilli(), e.TenantID, e.SessionID)
+		if err != nil {
+			return err
+		}
+		if err = appendOf(ctx, tx, s, e.Tell(s)...); err != nil {
+			return err
+		}
+		s, err = findSession(ctx, tx, `tenant_id = ? AND id = ?`, e.TenantID, e.SessionID)
+		return err
+	})
+	if err != nil {
+		return reelvault.Session{}, translate("end session", err)
 	}
 	return s, nil
 }

@@ -20,7 +20,7 @@ import (
 func Catalog(t *testing.T, open func(t *testing.T) storage.Catalog) {
 	t.Helper()
 	for _, group := range [][]catalogTest{
-		tenantTests, sessionTests, participantTests, consentTests, activityTests, recordingTests, fileTests,
+		tenantTests, sessionTests, participantTests, consentTests, activityTests, noteTests, recordingTests, fileTests,
 		transferTests, trackTests, accessTests, auditTests, hostileTests,
 	} {
 		for _, test := range group {

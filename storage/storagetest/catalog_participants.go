@@ -27,7 +27,7 @@ var consentTests = []catalogTest{
 func (w *world) participant(t *testing.T, s reelvault.Session, p reelvault.Participant) bool {
 	t.Helper()
 	p.JoinedAt = w.now
-	came, err := w.SetParticipant(t.Context(), s.TenantID, s.ID, p)
+	came, err := w.SetParticipant(t.Context(), s.TenantID, s.ID, p, nil)
 	ok(t, err)
 	return came
 }
@@ -48,7 +48,7 @@ func participantRace(t *testing.T, w *world) {
 	for _, expected := range []int{1, 0} {
 		came := make([]bool, rivals)
 		race(t, rivals, func(ctx context.Context, i int) (err error) {
-			came[i], err = w.SetParticipant(ctx, w.ours.ID, s.ID, guest)
+			came[i], err = w.SetParticipant(ctx, w.ours.ID, s.ID, guest, nil)
 			return err
 		})
 		if n := count(came); n != expected {
@@ -63,14 +63,14 @@ func participantKept(t *testing.T, w *world) {
 	s, other := w.session(t, w.ours, reelvault.Session{}), w.session(t, w.ours, reelvault.Session{})
 	want := reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, Name: "Jana Nová", JoinedAt: w.now}
 	w.participant(t, s, want)
-	ok(t, w.SetConsent(t.Context(), w.ours.ID, s.ID, "p", reelvault.Consent{Answer: reelvault.ConsentGiven, Version: "1", At: w.now}))
+	ok(t, w.SetConsent(t.Context(), w.ours.ID, s.ID, reelvault.Participant{ID: "p", Consent: reelvault.Consent{Answer: reelvault.ConsentGiven, Version: "1", At: w.now}}, nil))
 	want.Consent = reelvault.Consent{Answer: reelvault.ConsentGiven, Version: "1", At: w.now}
 
 	later := reelvault.Participant{
 		ID: "p", Role: reelvault.RoleGuest, Address: "sip:jana@example.net", JoinedAt: w.now.Add(time.Hour),
 		Consent: reelvault.Consent{Answer: reelvault.ConsentRefused},
 	}
-	came, err := w.SetParticipant(t.Context(), w.ours.ID, s.ID, later)
+	came, err := w.SetParticipant(t.Context(), w.ours.ID, s.ID, later, nil)
 	ok(t, err)
 	if came {
 		t.Error("who was there has come")
@@ -82,7 +82,7 @@ func participantKept(t *testing.T, w *world) {
 	same(t, "with another name", w.participants(t, s), []reelvault.Participant{want})
 
 	operator := reelvault.Participant{ID: "p", Role: reelvault.RoleOperator, JoinedAt: w.now}
-	_, err = w.SetParticipant(t.Context(), w.ours.ID, s.ID, operator)
+	_, err = w.SetParticipant(t.Context(), w.ours.ID, s.ID, operator, nil)
 	wantRefusal(t, err, reelvault.Conflict, "p", "guest")
 	same(t, "after a wrong role", w.participants(t, s), []reelvault.Participant{want})
 	w.participant(t, other, operator) // of the same id in another session
@@ -92,7 +92,7 @@ func participantsJoin(t *testing.T, w *world) {
 	t.Helper()
 	for _, status := range reelvault.SessionStatuses {
 		s := w.session(t, w.ours, reelvault.Session{Status: status})
-		_, err := w.SetParticipant(t.Context(), w.ours.ID, s.ID, reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, JoinedAt: w.now})
+		_, err := w.SetParticipant(t.Context(), w.ours.ID, s.ID, reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, JoinedAt: w.now}, nil)
 		if status.Live() {
 			ok(t, err)
 			continue
@@ -108,7 +108,7 @@ func participantLeaves(t *testing.T, w *world) {
 	w.participant(t, s, guest)
 	left := w.now.Add(time.Minute)
 	leave := func(id string) bool {
-		was, err := w.Leave(t.Context(), w.ours.ID, s.ID, id, left)
+		was, err := w.Leave(t.Context(), w.ours.ID, s.ID, reelvault.Participant{ID: id, LeftAt: left}, nil)
 		ok(t, err)
 		return was
 	}
@@ -126,7 +126,7 @@ func participantLeaves(t *testing.T, w *world) {
 	}
 	back := guest
 	back.JoinedAt = left
-	came, err := w.SetParticipant(t.Context(), w.ours.ID, s.ID, back)
+	came, err := w.SetParticipant(t.Context(), w.ours.ID, s.ID, back, nil)
 	ok(t, err)
 	if !came {
 		t.Error("who left hasn't come back")
@@ -138,9 +138,9 @@ func participantLeaves(t *testing.T, w *world) {
 	if !leave("p") {
 		t.Error("who was there when the session ended wasn't there")
 	}
-	_, err = w.Leave(t.Context(), w.theirs.ID, s.ID, "p", left)
+	_, err = w.Leave(t.Context(), w.theirs.ID, s.ID, reelvault.Participant{ID: "p", LeftAt: left}, nil)
 	wantRefusal(t, err, reelvault.NotFound)
-	_, err = w.Leave(t.Context(), w.ours.ID, newID(), "p", left)
+	_, err = w.Leave(t.Context(), w.ours.ID, newID(), reelvault.Participant{ID: "p", LeftAt: left}, nil)
 	wantRefusal(t, err, reelvault.NotFound)
 }
 
@@ -152,12 +152,12 @@ func participantKnown(t *testing.T, w *world) {
 		t.Error("who is only known has come")
 	}
 	given := reelvault.Consent{Answer: reelvault.ConsentGiven, Version: "1", At: w.now}
-	ok(t, w.SetConsent(t.Context(), w.ours.ID, s.ID, "p", given))
+	ok(t, w.SetConsent(t.Context(), w.ours.ID, s.ID, reelvault.Participant{ID: "p", Consent: given}, nil))
 	known.Consent = given
 	same(t, "known", w.participants(t, s), []reelvault.Participant{known})
 	here := known
 	here.JoinedAt, here.LeftAt = w.now.Add(time.Minute), time.Time{}
-	came, err := w.SetParticipant(t.Context(), w.ours.ID, s.ID, reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, JoinedAt: here.JoinedAt})
+	came, err := w.SetParticipant(t.Context(), w.ours.ID, s.ID, reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, JoinedAt: here.JoinedAt}, nil)
 	ok(t, err)
 	if !came {
 		t.Error("who was only known hasn't come")
@@ -192,7 +192,7 @@ func consentKept(t *testing.T, w *world) {
 		{answer: newer, kept: refused, conflict: true},
 		{answer: given, kept: refused, conflict: true},
 	} {
-		err := w.SetConsent(t.Context(), w.ours.ID, s.ID, "p", step.answer)
+		err := w.SetConsent(t.Context(), w.ours.ID, s.ID, reelvault.Participant{ID: "p", Consent: step.answer}, nil)
 		if step.conflict {
 			wantRefusal(t, err, reelvault.Conflict)
 		} else {
@@ -209,7 +209,7 @@ func consentRefusals(t *testing.T, w *world) {
 	w.participant(t, s, reelvault.Participant{ID: "g", Role: reelvault.RoleGuest})
 	before := w.participants(t, s)
 	answer := func(tenant, session, participant string) error {
-		return w.SetConsent(t.Context(), tenant, session, participant, reelvault.Consent{Answer: reelvault.ConsentGiven, At: w.now})
+		return w.SetConsent(t.Context(), tenant, session, reelvault.Participant{ID: participant, Consent: reelvault.Consent{Answer: reelvault.ConsentGiven, At: w.now}}, nil)
 	}
 	wantRefusal(t, answer(w.ours.ID, s.ID, "o"), reelvault.Conflict)
 	wantRefusal(t, answer(w.ours.ID, s.ID, "x"), reelvault.NotFound)
@@ -274,10 +274,10 @@ func (w *world) fill(t *testing.T, s reelvault.Session, letters string) {
 			'y': reelvault.ConsentGiven, 'Y': reelvault.ConsentGiven, 'r': reelvault.ConsentRefused, 'R': reelvault.ConsentRefused,
 		}[letter]
 		if answer != "" {
-			ok(t, w.SetConsent(t.Context(), s.TenantID, s.ID, p.ID, reelvault.Consent{Answer: answer, Version: "1", At: w.now}))
+			ok(t, w.SetConsent(t.Context(), s.TenantID, s.ID, reelvault.Participant{ID: p.ID, Consent: reelvault.Consent{Answer: answer, Version: "1", At: w.now}}, nil))
 		}
 		if letter < 'a' {
-			_, err := w.Leave(t.Context(), s.TenantID, s.ID, p.ID, w.now)
+			_, err := w.Leave(t.Context(), s.TenantID, s.ID, reelvault.Participant{ID: p.ID, LeftAt: w.now}, nil)
 			ok(t, err)
 		}
 	}

@@ -122,9 +122,9 @@ func sessionTenancy(t *testing.T, w *world) {
 	_, err = w.MoveSession(t.Context(), w.ours.ID, newID(), reelvault.StatusClosed, "", w.now)
 	wantRefusal(t, err, reelvault.NotFound)
 	guest := reelvault.Participant{ID: "p", Role: reelvault.RoleGuest, JoinedAt: w.now}
-	_, err = w.SetParticipant(t.Context(), w.theirs.ID, s.ID, guest)
+	_, err = w.SetParticipant(t.Context(), w.theirs.ID, s.ID, guest, nil)
 	wantRefusal(t, err, reelvault.NotFound)
-	_, err = w.SetParticipant(t.Context(), w.ours.ID, newID(), guest)
+	_, err = w.SetParticipant(t.Context(), w.ours.ID, newID(), guest, nil)
 	wantRefusal(t, err, reelvault.NotFound)
 	wantRefusal(t, w.CreateRecording(t.Context(), reelvault.Recording{
 		ID: newID(), TenantID: w.theirs.ID, SessionID: s.ID, State: reelvault.RecordingRunning, StartedAt: w.now,
