@@ -36,9 +36,9 @@ const (
 	answered   = -1 // one way or the other
 )
 
-// parts writes a body of two parts.
-func parts(sdp, meta string) string {
-	return "--b\r\nContent-Type: application/sdp\r\n\r\n" + sdp + "\r\n--b\r\nContent-Type: application/rs-metadata+xml\r\n" +
+// parts writes a body of an offer and metadata.
+func parts(meta string) string {
+	return "--b\r\nContent-Type: application/sdp\r\n\r\n" + someOffer + "\r\n--b\r\nContent-Type: application/rs-metadata+xml\r\n" +
 		"Content-Disposition: recording-session\r\n\r\n" + meta + "\r\n--b--\r\n"
 }
 
@@ -56,20 +56,20 @@ func wrongs() []wrong {
 	bomb += "]>"
 	named := func(name string) string { return strings.Replace(someMeta, "Ann", name, 1) }
 	return []wrong{
-		{"entity bomb", mixed, parts(someOffer, bomb+named("&i;")), nil, 200},
-		{"entity of a file", mixed, parts(someOffer, `<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]>`+named("&x;")), nil, 200},
-		{"deep nesting", mixed, parts(someOffer, "<recording>"+strings.Repeat("<d>", 5000)), nil, 200},
-		{"tags that never end", mixed, parts(someOffer, strings.Repeat("<recording a='", 1000)), nil, 200},
-		{"NUL in metadata", mixed, parts(someOffer, named("A\x00n")), nil, 200},
-		{"no UTF-8 in metadata", mixed, parts(someOffer, named("\xff\xfe\xc0")), nil, 200},
-		{"long name", mixed, parts(someOffer, named(strings.Repeat("é", 10_000))), nil, 200},
-		{"control characters in a name", mixed, parts(someOffer, named("&#x202e;&#27;[2J&#10;&#13;")), nil, 200},
-		{"script in a name", mixed, parts(someOffer, named("&lt;script&gt;alert(1)&lt;/script&gt;")), nil, 200},
-		{"1,000 participants", mixed, parts(someOffer, "<recording>"+strings.Repeat("<participant participant_id='x'/>", 1000)), nil, 200},
-		{"wrong boundary", "multipart/mixed;boundary=c", parts(someOffer, someMeta), nil, 488},
-		{"no boundary", "multipart/mixed", parts(someOffer, someMeta), nil, 200},
+		{"entity bomb", mixed, parts(bomb + named("&i;")), nil, 200},
+		{"entity of a file", mixed, parts(`<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]>` + named("&x;")), nil, 200},
+		{"deep nesting", mixed, parts("<recording>" + strings.Repeat("<d>", 5000)), nil, 200},
+		{"tags that never end", mixed, parts(strings.Repeat("<recording a='", 1000)), nil, 200},
+		{"NUL in metadata", mixed, parts(named("A\x00n")), nil, 200},
+		{"no UTF-8 in metadata", mixed, parts(named("\xff\xfe\xc0")), nil, 200},
+		{"long name", mixed, parts(named(strings.Repeat("é", 10_000))), nil, 200},
+		{"control characters in a name", mixed, parts(named("&#x202e;&#27;[2J&#10;&#13;")), nil, 200},
+		{"script in a name", mixed, parts(named("&lt;script&gt;alert(1)&lt;/script&gt;")), nil, 200},
+		{"1,000 participants", mixed, parts("<recording>" + strings.Repeat("<participant participant_id='x'/>", 1000)), nil, 200},
+		{"wrong boundary", "multipart/mixed;boundary=c", parts(someMeta), nil, 488},
+		{"no boundary", "multipart/mixed", parts(someMeta), nil, 200},
 		{"empty boundary", `multipart/mixed;boundary=""`, "hello", nil, 488},
-		{"no end boundary", mixed, strings.TrimSuffix(parts(someOffer, someMeta), "--b--\r\n"), nil, 200},
+		{"no end boundary", mixed, strings.TrimSuffix(parts(someMeta), "--b--\r\n"), nil, 200},
 		{"metadata alone", mixed, "--b\r\nContent-Type: application/rs-metadata+xml\r\n\r\n" + someMeta + "\r\n--b--", nil, 488},
 		{"offer alone", mixed, "--b\r\nContent-Type: application/sdp\r\n\r\n" + someOffer + "\r\n--b--", nil, 200},
 		{"boundaries alone", mixed, strings.Repeat("--b\r\n", 5000), nil, 488},
@@ -226,10 +226,10 @@ func streamWrongs() []streamWrong {
 	text := func(s string) func(*testmedia.SIPWire) string { return func(*testmedia.SIPWire) string { return s } }
 	const mega = 1 << 20
 	return []streamWrong{
-		{"10 MB of metadata", big(mixed, parts(someOffer, "<recording>"+strings.Repeat("<participant/>", 10*mega/14))), 513},
-		{"10 MB of one name", big(mixed, parts(someOffer, strings.Replace(someMeta, "Ann", strings.Repeat("n", 10*mega), 1))), 513},
-		{"1 MB, 200,000 elements deep", big(mixed, parts(someOffer, strings.Repeat("<d>", 200_000))), 200},
-		{"1 MB of entities", big(mixed, parts(someOffer, "<!DOCTYPE r ["+strings.Repeat(`<!ENTITY a "&a;&a;">`, 40_000)+"]>"+someMeta)), 200},
+		{"10 MB of metadata", big(mixed, parts("<recording>"+strings.Repeat("<participant/>", 10*mega/14))), 513},
+		{"10 MB of one name", big(mixed, parts(strings.Replace(someMeta, "Ann", strings.Repeat("n", 10*mega), 1))), 513},
+		{"1 MB, 200,000 elements deep", big(mixed, parts(strings.Repeat("<d>", 200_000))), 200},
+		{"1 MB of entities", big(mixed, parts("<!DOCTYPE r ["+strings.Repeat(`<!ENTITY a "&a;&a;">`, 40_000)+"]>"+someMeta)), 200},
 		{"1 MB of parts", big(mixed, strings.Repeat("--b\r\n\r\nx\r\n", 70_000)), 488},
 		{"1 MB of m-lines", big("application/sdp", "v=0\r\n"+strings.Repeat("m=audio 9 RTP/AVP 0\r\n", 45_000)), 488},
 		{"headers without end", changed(replace("Contact", strings.Repeat("X: y\r\n", 50_000)+"Contact")), 513},
