@@ -13,6 +13,7 @@ import (
 
 	"github.com/reelvault/reelvault/media"
 	"github.com/reelvault/reelvault/sip/rtp"
+	"github.com/reelvault/reelvault/sip/sdp"
 	"github.com/reelvault/reelvault/sip/siprec"
 )
 
@@ -43,17 +44,20 @@ type call struct {
 	mu       sync.Mutex
 	cast     cast
 	meta     siprec.Metadata
-	legs     []*leg // by m-line; nil where the line is refused
-	sent     []byte // the last answer
+	legs     []*leg     // by m-line; nil where the line is refused
+	lines    []sdp.Line // as they were agreed last
+	sent     []byte     // the last answer or offer of ours
 	version  uint64
-	sequence uint32                   // of the client's last request
-	own      uint32                   // of ours
-	acks     map[uint32]chan struct{} // of 200s that wait for their ACK
-	answered time.Time                // when the 200 went out
-	seen     time.Time                // the last sign of the client in SIP
-	expires  time.Time                // of the session timer, or zero
-	peer     string                   // host and port of the client's last request
-	target   sip.Uri                  // its Contact
+	sequence uint32        // of the client's last request
+	own      uint32        // of ours
+	acked    chan struct{} // closed by the ACK of the last 200; nil: none is waited for
+	awaited  uint32        // the number of that ACK
+	proposed bool          // that 200 made an offer
+	answered time.Time     // when the 200 went out
+	seen     time.Time     // the last sign of the client in SIP
+	expires  time.Time     // of the session timer, or zero
+	peer     string        // host and port of the client's last request
+	target   sip.Uri       // its Contact
 }
 
 // begin makes a call of an INVITE outside any dialog, and lives as long as it.
@@ -99,7 +103,7 @@ func (s *Server) newCall(req *sip.Request) *call {
 		server: s, key: req.CallID().Value() + sip.TxSeperator + tag, invite: invite, number: rand.Uint64() >> 2, //nolint:gosec // no secret
 		log:     s.log.With("callId", req.CallID().Value()),
 		unknown: make(chan payloadSeen, unknownTypes), ending: make(chan struct{}), gone: make(chan struct{}),
-		acks: map[uint32]chan struct{}{}, sequence: req.CSeq().SeqNo, seen: now, own: 1, peer: req.Source(),
+		sequence: req.CSeq().SeqNo, seen: now, own: 1, peer: req.Source(),
 	}
 	c.id, _ = sip.DialogIDFromRequestUAS(invite)
 	c.bye, c.cut = context.WithCancel(context.Background())
@@ -170,6 +174,7 @@ func (c *call) accept(req *sip.Request, tx sip.ServerTransaction) *status {
 		c.log.Info("the answer could not be sent", "err", err)
 		return answer(sip.StatusRequestTerminated, "Request Terminated")
 	}
+	req.SetBody(nil) // which need not live as long as the call
 	c.server.count.begun.Add(1)
 	c.mu.Lock()
 	c.answered = time.Now()
@@ -178,6 +183,7 @@ func (c *call) accept(req *sip.Request, tx sip.ServerTransaction) *status {
 	var repeating sync.WaitGroup
 	repeating.Go(func() {
 		if !c.repeat(tx, res, acked) {
+			c.forget(acked)
 			c.unheard()
 		}
 	})
@@ -186,21 +192,40 @@ func (c *call) accept(req *sip.Request, tx sip.ServerTransaction) *status {
 	return nil
 }
 
-// await makes the channel that the ACK of a 200 closes. The caller holds c.mu.
+// await makes the channel that the ACK of a 200 closes. Nobody waits for an
+// earlier one any more: a client that begins another INVITE has had its answer
+// (RFC 3261, section 14.1), whatever became of its ACK, and a peer can't have
+// more than one 200 repeated for each call. The caller holds c.mu.
 func (c *call) await(sequence uint32) chan struct{} {
-	acked := make(chan struct{})
-	c.acks[sequence] = acked
-	return acked
+	if c.acked != nil {
+		close(c.acked)
+	}
+	c.acked, c.awaited = make(chan struct{}), sequence
+	return c.acked
 }
 
 // confirm takes an ACK.
-func (c *call) confirm(sequence uint32) {
+func (c *call) confirm(ack *sip.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen = time.Now()
-	if acked := c.acks[sequence]; acked != nil {
-		close(acked)
-		delete(c.acks, sequence)
+	if c.acked == nil || ack.CSeq().SeqNo != c.awaited {
+		return
+	}
+	close(c.acked)
+	c.acked = nil
+	if c.proposed {
+		c.proposed = false
+		c.settle(ack)
+	}
+}
+
+// forget gives up on an ACK.
+func (c *call) forget(acked chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.acked == acked {
+		c.acked, c.proposed = nil, false
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/reelvault/reelvault/sip/sdp"
+	"github.com/reelvault/reelvault/sip/siprec"
 )
 
 // change takes an INVITE or UPDATE within the call: another offer, better
@@ -35,8 +36,10 @@ func (c *call) change(req *sip.Request, tx sip.ServerTransaction) {
 		c.log.Debug("answer SIP request", "method", req.Method, "err", err)
 		return
 	}
+	req.SetBody(nil) // which need not wait for the ACK
 	if acked != nil && !c.repeat(tx, res, acked) {
 		c.log.Warn("the client never acknowledged the change of its call")
+		c.forget(acked)
 	}
 }
 
@@ -53,52 +56,52 @@ func (c *call) answerChange(req *sip.Request) (*sip.Response, *status) {
 	c.sequence, c.seen = req.CSeq().SeqNo, time.Now()
 	c.aim(req)
 	body := bodyOf(req)
-	var offer sdp.Offer
-	if body.SDP != nil {
-		var err error
-		if offer, err = sdp.Parse(body.SDP); err != nil {
-			return nil, c.server.refusal(err)
-		}
-		open := slices.ContainsFunc(offer.Lines, func(l sdp.Line) bool { return l.Port > 0 })
-		if open && !slices.ContainsFunc(offer.Lines, sdp.Line.Usable) || len(offer.Lines) < len(c.legs) {
-			// What was agreed before goes on (RFC 3261, section 14.2).
-			return nil, c.server.notAcceptable(304, "no m-line has audio as PCMU or PCMA over RTP/AVP, or m-lines are missing")
-		}
-	} else {
-		offer = c.present()
+	offer, refused := c.nextOffer(req, body)
+	if refused != nil {
+		return nil, refused
 	}
 	seats := c.describe(body, offer)
 	c.tellParties()
-	var sent []byte
 	if body.SDP != nil || body.Metadata != nil {
 		lines, err := c.negotiate(offer, seats)
 		if err != nil {
 			return nil, c.server.refusal(err)
 		}
 		if body.SDP != nil {
-			c.write(offer, lines)
+			c.say(offer.Answer, lines)
 		}
-	}
-	if body.SDP != nil || req.IsInvite() {
-		sent = c.sent // without an offer of the client it is one of ours, the same as before
 	}
 	c.keepTimer(req)
-	return ok(req, sent, c.headers(req)...), nil
+	switch {
+	case body.SDP != nil:
+		return ok(req, c.sent, c.headers(req)...), nil
+	case req.IsInvite():
+		c.propose()
+		return ok(req, c.sent, c.headers(req)...), nil
+	default:
+		return ok(req, nil, c.headers(req)...), nil
+	}
 }
 
-// present gives the lines as they were offered last. The caller holds c.mu.
-func (c *call) present() sdp.Offer {
-	var o sdp.Offer
-	for _, l := range c.legs {
-		if l == nil {
-			o.Lines = append(o.Lines, sdp.Line{})
-			continue
-		}
-		line := l.line
-		line.Encodings = slices.Clone(line.Encodings)
-		o.Lines = append(o.Lines, line)
+// nextOffer gives the lines that a request asks for: those of its offer, or
+// the present ones. The caller holds c.mu.
+func (c *call) nextOffer(req *sip.Request, body siprec.Body) (sdp.Offer, *status) {
+	if body.SDP == nil {
+		return c.present(), nil
 	}
-	return o
+	if c.proposed && !req.IsInvite() { // RFC 3311, section 5.2
+		return sdp.Offer{}, answer(sip.StatusRequestPending, "Request Pending")
+	}
+	offer, err := sdp.Parse(body.SDP)
+	if err != nil {
+		return sdp.Offer{}, c.server.refusal(err)
+	}
+	open := slices.ContainsFunc(offer.Lines, func(l sdp.Line) bool { return l.Port > 0 })
+	if open && usable(offer) == 0 || len(offer.Lines) < len(c.legs) {
+		// What was agreed before goes on (RFC 3261, section 14.2).
+		return sdp.Offer{}, c.server.notAcceptable(304, "no m-line has audio as PCMU or PCMA over RTP/AVP, or m-lines are missing")
+	}
+	return offer, nil
 }
 
 // tellParties hands on who takes part. The caller holds c.mu.

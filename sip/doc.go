@@ -18,9 +18,10 @@
 // one place, whatever was the cause. Other requests act on it under its lock.
 //
 // A call is worth more than its description: an INVITE with audio of ours is
-// recorded, whatever its metadata lacks. The client refreshes; this side never
-// makes an offer of its own, so two offers can't cross on the wire, but a
-// second one that comes before the first is answered gets 491.
+// recorded, whatever its metadata lacks. The client refreshes. This side makes
+// an offer only where an INVITE within the call leaves that to it, so two
+// offers can't cross on the wire, but one that comes before another is answered
+// gets 491.
 //
 // An INVITE is refused by 403 from outside the allowed networks or with
 // telephony switched off, 415 with an encoded body, 482 if it came twice by

@@ -92,9 +92,9 @@ func (c *call) open(req *sip.Request) *status {
 	if err != nil {
 		return s.refusal(err)
 	}
-	c.write(offer, answers)
+	c.say(offer.Answer, answers)
 	c.keepTimer(req)
-	c.invite.SetBody(nil) // answers repeat its headers; the rest need not live as long as the call
+	c.invite.SetBody(nil) // answers repeat its headers alone
 	return nil
 }
 
@@ -165,6 +165,7 @@ func (c *call) negotiate(offer sdp.Offer, seats map[int]media.Party) ([]sdp.Answ
 		l := c.legs[i]
 		answers = append(answers, sdp.AnswerLine{Port: int(l.stream.Port()), Held: l.held, Mux: line.RTCPMux})
 	}
+	c.lines = slices.Clone(offer.Lines)
 	// Only now: a party may have come from one line to another.
 	now := c.tracks()
 	for _, t := range before {
@@ -187,12 +188,6 @@ func (c *call) tracks() []media.Track {
 		}
 	}
 	return all
-}
-
-// write makes the answer of an offer. The caller holds c.mu.
-func (c *call) write(offer sdp.Offer, lines []sdp.AnswerLine) {
-	c.version++
-	c.sent = offer.Answer(sdp.Answer{ID: c.number, Version: c.version, Address: c.server.config.Address, Lines: lines})
 }
 
 // take opens or changes one line. A codec that is recorded already stays,

@@ -55,6 +55,7 @@ func (s *Server) handle(f func(*sip.Request, sip.ServerTransaction)) sipgo.Reque
 			}
 		}()
 		f(req, tx)
+		req.SetBody(nil) // sipgo keeps the request for half a minute, for repetitions of it
 	}
 }
 
@@ -150,7 +151,7 @@ func (s *Server) cancel(req *sip.Request, tx sip.ServerTransaction) {
 // ack confirms the dialog.
 func (s *Server) ack(req *sip.Request, _ sip.ServerTransaction) {
 	if c := s.find(req); c != nil {
-		c.confirm(req.CSeq().SeqNo)
+		c.confirm(req)
 	}
 }
 

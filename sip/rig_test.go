@@ -306,6 +306,27 @@ func (s *sink) counts() []int {
 	return all
 }
 
+// of counts the packets of a track of the last capture, as parties names it.
+func (s *sink) of(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, t := range s.captures[len(s.captures)-1].tracks {
+		if p := t.format.Party; fmt.Sprintf("%s %s %d %s", p.ParticipantID, p.Role, p.Channel, t.format.Codec) == name {
+			n += len(t.packets)
+		}
+	}
+	return n
+}
+
+// held says whether the last capture's first track is on hold.
+func (s *sink) held() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	holds := s.captures[len(s.captures)-1].tracks[0].holds
+	return holds[len(holds)-1]
+}
+
 // closed waits until every capture is closed, and gives the last one's cause.
 func (s *sink) closed() error {
 	s.mu.Lock()

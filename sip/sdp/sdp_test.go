@@ -106,6 +106,17 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// An offer of ours leaves the choice of the codec, and refuses what was refused.
+func TestPropose(t *testing.T) {
+	o := parse(t, head+"m=audio 1000 RTP/AVP 8 0 101\r\na=label:1\r\na=inactive\r\nm=video 1002 RTP/AVP 96\r\n")
+	got := string(o.Propose(sdp.Answer{ID: 7, Version: 3, Address: netip.MustParseAddr("127.0.0.1"), Lines: []sdp.AnswerLine{{Port: 10000}, {}}}))
+	want := "v=0\r\no=reelvault 7 3 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n" +
+		"m=audio 10000 RTP/AVP 8 0\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=label:1\r\na=recvonly\r\nm=video 0 RTP/AVP 96\r\n"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // An IPv6 address is told as such.
 func TestAnswerIPv6(t *testing.T) {
 	o := parse(t, head+"m=audio 1000 RTP/AVP 0\r\n")
