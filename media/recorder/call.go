@@ -89,6 +89,46 @@ func (t *track) sentTo() time.Duration {
 	return t.end
 }
 
+// offHold forgets a hold that is over, once its gap is noted.
+func (t *track) offHold() {
+	if t.held.Load() {
+		return
+	}
+	t.wasHeld.Store(false)
+	if t.held.Load() { // in the meantime
+		t.wasHeld.Store(true)
+	}
+}
+
+// heardFrom says from where on a frame that belongs at a place is heard.
+func (t *track) heardFrom(at time.Duration) time.Duration {
+	if t.capture.call() {
+		return max(at, t.end)
+	}
+	return at
+}
+
+// catchUp begins a party of whom the first words come when silence stands in
+// their place already.
+func (t *track) catchUp(at time.Duration) {
+	if s := t.reel.segment; !t.started && t.capture.call() && at < s.written {
+		t.started, t.filling, t.fillFrom, t.end = true, true, at, s.written
+	}
+}
+
+// waiting says whether a jitter buffer waits for something.
+func (c *capture) waiting() bool {
+	return slices.ContainsFunc(c.tracks, func(t *track) bool { return t.jitter.Len() > 0 })
+}
+
+// every says how long it is to the next turn.
+func (c *capture) every() time.Duration {
+	if c.call() && !c.waiting() {
+		return callTurn
+	}
+	return turnEvery
+}
+
 // spoken says up to when everything is here: where both sides have passed, or
 // where one has, if whatever the other still sends was given up by the jitter
 // buffer.
@@ -104,7 +144,11 @@ func (r *reel) spoken(now time.Time) time.Duration {
 		}
 		both, most = min(both, t.end), max(most, t.end)
 	}
-	return max(both, min(r.settled(most, now), r.capture.timeline.Now(now)-fillBehind))
+	behind := fillBehind
+	if r.capture.waiting() {
+		behind = waitBehind
+	}
+	return max(both, min(r.settled(most, now)-outOfStep, r.capture.timeline.Now(now)-behind))
 }
 
 // silent notes for whom silence was written, up to this time: it is too late
@@ -170,16 +214,20 @@ func (t *track) follow(f *media.Frame, at time.Duration) (time.Duration, bool) {
 	if !known || early.Abs() <= max(driftLeast, f.Duration*3/4) {
 		return at, true
 	}
-	by := early
+	by, unheard := early, false
 	switch {
-	case early.Abs() > driftMost, t.started && at-t.end > early.Abs():
+	case t.started && at-t.end > early.Abs():
+	case early.Abs() > driftMost:
+		if early > 0 && at-t.sentTo() < silenceLongest { // what is missing was never there
+			t.missed(reelvault.GapMute)
+		}
 	case !quiet(t.format.Codec, f.Data):
 		return at, true
 	case early < 0:
-		by = -f.Duration
+		by, unheard = -f.Duration, true
 	}
 	t.capture.timeline.Shift(t.index, by)
-	return at + by, by > 0 || at+by >= t.end
+	return at + by, !unheard || at+by >= t.end
 }
 
 // quiet says whether every sample is within 120 of zero, of 32,635: at -48 dB

@@ -3,6 +3,7 @@ package recorder_test
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/reelvault/reelvault"
@@ -44,6 +45,36 @@ func TestCallEnds(t *testing.T) {
 	wantPlayable(t, all[0], path)
 	if got := all[0].Files[1].Offset; !near(got, time.Minute, 10*time.Millisecond) {
 		t.Errorf("second file at %v, want a minute", got)
+	}
+}
+
+// A call that broke off waits for nobody when its session has ended: it is
+// ready as soon as that is known, and not before.
+func TestCallBreaksAndEnds(t *testing.T) {
+	all, path := bubble(t, func(r *rig) {
+		state := func() reelvault.RecordingState {
+			r.t.Helper()
+			<-time.After(2 * time.Second)
+			synctest.Wait()
+			return r.only().State
+		}
+		p := r.dial(reelvault.PCMU, talk(5*time.Second))
+		p.until(5 * time.Second)
+		p.capture.Close(errGone)
+		if got := state(); got != reelvault.RecordingRunning {
+			r.t.Errorf("after the break: got %s, want it to wait", got)
+		}
+		r.ledger.setStatus(reelvault.StatusClosed)
+		if got := state(); got != reelvault.RecordingReady {
+			r.t.Errorf("after the session's end: got %s, want ready", got)
+		}
+		if got := r.Stats().Recordings; got != 0 {
+			r.t.Errorf("%d recordings still take publishers", got)
+		}
+	})
+	wantPlayable(t, all[0], path)
+	if got := all[0].EndedAt.Sub(all[0].StartedAt); got != 5*time.Second {
+		t.Errorf("recording of %v, want what was said", got)
 	}
 }
 
@@ -110,12 +141,19 @@ func TestCallPauseInMute(t *testing.T) {
 // A crash costs at most a second of a call, also of one in which only one side
 // speaks, and the file is whole.
 func TestCallCrash(t *testing.T) {
-	const at = 20*time.Second + 700*time.Millisecond
+	const at = 20*time.Second + 790*time.Millisecond
+	straggling := slices.DeleteFunc(voice{stream: callee, to: time.Minute}.packets(), func(s testmedia.Sent) bool { return s.Packet.SequenceNumber%5 == 0 })
+	for i := range straggling {
+		if s := &straggling[i]; s.At > 10*time.Second {
+			s.At += 480 * time.Millisecond
+		}
+	}
 	for name, pending := range map[string][]testmedia.Sent{
 		"both speak": talk(time.Minute),
 		"one speaks": voice{stream: caller, to: time.Minute}.packets(),
 		"one has stopped": together(voice{stream: caller, to: time.Minute}.packets(),
 			voice{stream: callee, to: 5 * time.Second}.packets()),
+		"one is late, and always waited for": together(voice{stream: caller, to: time.Minute}.packets(), straggling),
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, path := crash(t, func(r *rig) {

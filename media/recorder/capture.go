@@ -28,8 +28,9 @@ const (
 	// the jitter wait.
 	turnEvery = 40 * time.Millisecond
 
-	// callTurn is the same for a call, which nobody waits for a keyframe of:
-	// what a crash may cost is fillBehind and this.
+	// callTurn is the same for a call of which nothing waits in a jitter buffer:
+	// nobody asks it for a keyframe, and what a crash may cost is fillBehind
+	// and this.
 	callTurn = burstTime
 
 	// earlyTime is how much before the recording's zero a publisher may have
@@ -182,10 +183,7 @@ func (c *capture) do(f func()) {
 // run is the capture goroutine.
 func (c *capture) run() {
 	defer close(c.finished)
-	every := turnEvery
-	if c.call() {
-		every = callTurn
-	}
+	every := c.every()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -194,6 +192,10 @@ func (c *capture) run() {
 			f()
 		case now := <-tick.C:
 			c.turn(now)
+			if next := c.every(); next != every {
+				every = next
+				tick.Reset(every)
+			}
 		case <-c.closing:
 			c.turn(time.Now())
 			c.finish()

@@ -83,3 +83,48 @@ func TestCallDrift(t *testing.T) {
 		})
 	}
 }
+
+// Who never stops is moved in the middle of a word, and that shows: where a slow
+// clock left nothing, as a mute, and where a fast one brought more than there
+// is time for, as what was left out.
+func TestCallDriftShows(t *testing.T) {
+	t.Parallel()
+	const length = 5 * time.Minute
+	for name, test := range map[string]struct {
+		ppm  float64
+		want reelvault.GapCause
+	}{"a slow clock": {-900, reelvault.GapMute}, "a fast clock": {900, reelvault.GapLoss}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sent := voice{stream: callee, to: length, ppm: test.ppm}.packets()
+			rec, path := call(t, reelvault.PCMU, voice{stream: caller, to: length}.packets(), sent)
+			wantPlayable(t, rec, path)
+			track := tracksOf(rec, "callee")[0]
+			if len(track.Gaps) == 0 || len(tracksOf(rec, "caller")[0].Gaps) != 0 {
+				t.Fatalf("gaps: got %+v, want some, and none of the other side", track.Gaps)
+			}
+			var shown time.Duration
+			for _, g := range track.Gaps {
+				shown += g.End - g.Start
+				if g.Cause != test.want || g.End-g.Start < 200*time.Millisecond {
+					t.Errorf("gaps: got %+v, want each a %s of what was moved", track.Gaps, test.want)
+				}
+			}
+			s := sides(t, path, rec.Files[0])[1]
+			spoken := 0
+			for _, sample := range s.samples {
+				if sample != s.silence {
+					spoken++
+				}
+			}
+			left := time.Duration(len(sent)*160-spoken) * time.Second / 8000
+			if test.want == reelvault.GapMute {
+				wantGapsSilent(t, s, track, reelvault.GapMute)
+				shown = 0 // and nothing was left out
+			}
+			if !near(left, shown, time.Millisecond) {
+				t.Errorf("%v were left out, the gaps %+v show %v", left, track.Gaps, shown)
+			}
+		})
+	}
+}

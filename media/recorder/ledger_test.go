@@ -42,6 +42,13 @@ func (l *ledger) setFailure(err error) {
 	l.failure = err
 }
 
+// setStatus moves the session.
+func (l *ledger) setStatus(s reelvault.SessionStatus) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status = s
+}
+
 func (l *ledger) Tenant(_ context.Context, id string) (reelvault.Tenant, error) {
 	return reelvault.Tenant{ID: id, Name: "test", Features: l.features, Consent: reelvault.ConsentNotice{Required: l.asks}}, nil
 }
@@ -50,6 +57,8 @@ func (l *ledger) Session(_ context.Context, tenantID, id string) (reelvault.Sess
 	if l.onSession != nil {
 		l.onSession()
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return reelvault.Session{ID: id, TenantID: tenantID, Status: l.status, Participants: l.answered}, nil
 }
 

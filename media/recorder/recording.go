@@ -61,6 +61,10 @@ func (r *recording) run() {
 		select {
 		case <-save.C:
 			r.saveNoted()
+			if r.over() && r.closeIfEmpty() {
+				r.seal()
+				return
+			}
 		case <-r.wake:
 			idle.Stop()
 			if wait, empty := r.idleTime(); empty {
@@ -91,6 +95,18 @@ func (r *recording) idleTime() (time.Duration, bool) {
 		return 0, true
 	}
 	return rejoinTime, true
+}
+
+// over says that nobody is here, and nobody can come back: the session has
+// ended, whoever ended it.
+func (r *recording) over() bool {
+	if _, empty := r.idleTime(); !empty {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), saveEvery)
+	defer cancel()
+	s, err := r.recorder.config.Ledger.Session(ctx, r.scope.tenantID, r.scope.sessionID)
+	return err == nil && !s.Status.Live()
 }
 
 // closeIfEmpty takes the recording out if still nobody is here.

@@ -26,14 +26,15 @@ const (
 // segment is one file of a reel while it is written: its row, its muxer, and
 // the output behind it.
 type segment struct {
-	reel   *reel
-	row    reelvault.File
-	base   time.Duration // the file's zero on the capture's clock
-	began  time.Time
-	out    *output
-	writer muxer
-	lanes  []*lane
-	dirty  bool // a row has changed since the last note
+	reel    *reel
+	row     reelvault.File
+	base    time.Duration // the file's zero on the capture's clock
+	written time.Duration // up to here, likewise, nothing can be written any more
+	began   time.Time
+	out     *output
+	writer  muxer
+	lanes   []*lane
+	dirty   bool // a row has changed since the last note
 }
 
 // lane is one track's place in one file.
@@ -148,7 +149,8 @@ func (s *segment) flush(upTo time.Duration) (time.Duration, error) {
 		upTo -= s.base
 	}
 	written, err := s.writer.flush(upTo)
-	return s.base + written, err
+	s.written = s.base + written
+	return s.written, err
 }
 
 // rows gives copies of the file's tracks as they stand.

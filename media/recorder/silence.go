@@ -18,13 +18,20 @@ const (
 	// comes: whatever still arrives by then was given up by the jitter buffer.
 	fillBehind = jitterWait + 200*time.Millisecond
 
+	// waitBehind is the same in a call while something waits in a jitter buffer,
+	// and the capture looks every turnEvery: room for a machine or a network
+	// that held everything up for almost half a second, and with a turn still
+	// under the second that a crash may cost.
+	waitBehind = 900 * time.Millisecond
+
 	// burstTime is how long pictures must have been there before the sound that
 	// is missing beside them counts as missing. After a stall of the network or
 	// of this machine both come in one burst, and not in step.
 	burstTime = 200 * time.Millisecond
 
 	// outOfStep is how far ahead of the sound pictures of the same instant may
-	// come, so that nothing is missing yet when both stop.
+	// come, or one side of a call ahead of the other, so that nothing is missing
+	// yet when both stop.
 	outOfStep = 100 * time.Millisecond
 )
 
@@ -42,8 +49,9 @@ var silences = [...]struct {
 
 // audio fills the hole before f and writes it.
 func (t *track) audio(f *media.Frame, at time.Duration, now time.Time) {
-	if t.started && at+f.Duration <= t.end {
-		return // silence stands there already
+	t.catchUp(at)
+	if t.started && at < t.end && !t.late(f, at) {
+		return
 	}
 	t.closeMute()
 	if t.started {
@@ -52,8 +60,8 @@ func (t *track) audio(f *media.Frame, at time.Duration, now time.Time) {
 		if t.filling {
 			end = t.fillFrom
 		}
-		if t.hole != nil || f.AfterLoss || at-end >= silenceLongest {
-			t.gapBefore(f.AfterLoss, end, at)
+		if t.hole != nil || f.AfterLoss || t.tooLate || at-end >= silenceLongest {
+			t.gapBefore(f.AfterLoss || t.tooLate, end, t.heardFrom(at))
 		}
 		if !t.fill(at, now) {
 			return
@@ -62,11 +70,29 @@ func (t *track) audio(f *media.Frame, at time.Duration, now time.Time) {
 	if !t.write(f, at, now) {
 		return
 	}
-	t.started, t.filling, t.hole = true, false, nil
+	t.started, t.filling, t.tooLate, t.hole = true, false, false, nil
 	t.end = at + f.Duration
-	if !t.held.Load() {
-		t.wasHeld.Store(false)
+	t.offHold()
+}
+
+// late notes that f came when silence stood in its place, or lies behind what
+// came before it. It says whether a part of it has its place still.
+func (t *track) late(f *media.Frame, at time.Duration) bool {
+	some, call := at+f.Duration > t.end, t.capture.call()
+	switch {
+	case some && !call: // a player decides
+	case t.filling:
+		t.closeMute()
+		if at > t.fillFrom { // up to here nothing was sent
+			t.gapBefore(f.AfterLoss || t.tooLate, t.fillFrom, at)
+			t.fillFrom, t.hole = at, nil
+			t.offHold()
+		}
+		t.tooLate = true
+	case call:
+		t.closeGap(reelvault.Gap{Start: at, End: min(at+f.Duration, t.end), Cause: reelvault.GapLoss})
 	}
+	return some
 }
 
 // fill writes silence from the track's end up to at, as close as frames come.
