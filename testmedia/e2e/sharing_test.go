@@ -40,14 +40,7 @@ func TestSharing(t *testing.T) {
 			ticket := callTicket(t, n, session)
 			page := serve(t, n, map[string]string{"/tus.js": scripts + "/node_modules/tus-js-client/dist/tus.js"})
 			endpoint := interrupted(t, n) + "/api/v1/sessions/" + session + "/files"
-			var got struct {
-				SHA256, URL, Error string
-				Requests           [][]any
-			}
-			runNode(t, &got, []string{"BROWSER=" + browser}, "sharing.mjs", page, endpoint, ticket, strconv.Itoa(size))
-			if got.Error != "" {
-				t.Fatalf("the upload failed: %s; requests %v", got.Error, got.Requests)
-			}
+			got := shareBy(t, browser, "foreign", page, endpoint, ticket, strconv.Itoa(size))
 			if !slices.ContainsFunc(got.Requests, func(r []any) bool { return r[0] == "HEAD" }) {
 				t.Errorf("requests %v: none asks where to go on", got.Requests)
 			}
@@ -55,6 +48,48 @@ func TestSharing(t *testing.T) {
 			f.check(t, size)
 			f.checkDownload(t, ticket)
 		})
+	}
+}
+
+// shares is what a browser did.
+type shares struct {
+	SHA256, URL, Error string
+	Requests           [][]any
+}
+
+// shareBy has a browser share a file.
+func shareBy(t *testing.T, browser string, args ...string) shares {
+	t.Helper()
+	var got shares
+	runNode(t, &got, []string{"BROWSER=" + browser}, append([]string{"sharing.mjs"}, args...)...)
+	if got.Error != "" {
+		t.Fatalf("the upload failed: %s; requests %v", got.Error, got.Requests)
+	}
+	return got
+}
+
+// A page that is reloaded while it shares a file is given the file once more,
+// and goes on where it was: the foreign client, and the call page.
+func TestSharingAfterReload(t *testing.T) {
+	for _, browser := range []string{"chromium", "firefox"} {
+		for _, client := range []string{"foreign", "own"} {
+			t.Run(browser+" "+client, func(t *testing.T) {
+				const size = 40 << 20
+				n := start(t)
+				session := newSession(t, n)
+				ticket := callTicket(t, n, session)
+				page := n.Base + "/call/"
+				if client == "foreign" {
+					page = serve(t, n, map[string]string{"/tus.js": scripts + "/node_modules/tus-js-client/dist/tus.js"})
+				}
+				endpoint := n.Base + "/api/v1/sessions/" + session + "/files"
+				got := shareBy(t, browser, client, page, endpoint, ticket, strconv.Itoa(size), "reload")
+				if slices.ContainsFunc(got.Requests, func(r []any) bool { return r[0] == "POST" }) {
+					t.Errorf("requests %v after the reload: the file was begun again", got.Requests)
+				}
+				shared{n, session, path.Base(got.URL), got.SHA256}.check(t, size)
+			})
+		}
 	}
 }
 

@@ -14,7 +14,13 @@ const longestWait = 10_000;
 // A request whose bytes stopped flowing is broken, whatever the network says.
 const patience = 30_000; // ms
 
-// Upload sends one file, and goes on where it was after whatever broke. Its
+// Where a tab keeps which uploads it has begun, so that they go on after a
+// reload. The tab forgets them when it is closed: they tell names of files.
+const kept = 'reelvault-upload:';
+
+// Upload sends one file, and goes on where it was after whatever broke. A page
+// that is reloaded loses the file, but knows it again when it is given once
+// more, and goes on with it. Its
 // state is waiting (for its turn or the network), sending, done, failed or
 // cancelled; sent is how many bytes the server has, or is being given. Each
 // change calls onChange.
@@ -44,7 +50,10 @@ export class Upload {
       try {
         this.secret = await this.authorize(refused);
         refused = false;
-        if (await this.#step()) this.#enter('done');
+        if (await this.#step()) {
+          this.#keep('');
+          this.#enter('done');
+        }
         wait = shortestWait;
       } catch (err) {
         if (this.#over()) return;
@@ -74,6 +83,7 @@ export class Upload {
   cancel() {
     if (this.#over()) return;
     this.pause();
+    this.#keep('');
     if (this.location) this.#send('DELETE', this.location).catch(() => {}); // else it expires
   }
 
@@ -83,11 +93,10 @@ export class Upload {
 
   // #step makes one request. It says whether the file is whole.
   async #step() {
-    if (!this.location) {
+    if (this.location) {
+      if (this.stale) await this.#look();
+    } else if (!(await this.#resume())) {
       await this.#create();
-    } else if (this.stale) {
-      this.#reached(await this.#send('HEAD', this.location));
-      this.stale = false;
     }
     if (this.#over() || this.sent >= this.file.size) return this.state !== 'cancelled';
     this.#enter('sending');
@@ -96,6 +105,53 @@ export class Upload {
     const headers = { 'Upload-Offset': from, 'Content-Type': 'application/offset+octet-stream' };
     this.#reached(await this.#send('PATCH', this.location, { headers, body: piece, from }));
     return this.sent >= this.file.size;
+  }
+
+  // #look asks how much the server has.
+  async #look() {
+    this.#reached(await this.#send('HEAD', this.location));
+    this.stale = false;
+  }
+
+  // #resume goes on with what the page has begun before it was reloaded. It says
+  // whether there is such an upload: the server may have given it up.
+  async #resume() {
+    this.location = this.#kept();
+    if (!this.location) return false;
+    try {
+      await this.#look();
+      return true;
+    } catch (err) {
+      this.location = '';
+      if (![403, 404, 410].includes(err.status)) throw err;
+      this.#keep('');
+      return false;
+    }
+  }
+
+  // #kept gives where the upload was, or an empty text.
+  #kept() {
+    try {
+      return sessionStorage.getItem(this.#print()) ?? '';
+    } catch {
+      return '';
+    }
+  }
+
+  // #keep notes where the upload is, or with an empty text that it is over.
+  #keep(location) {
+    try {
+      if (location) sessionStorage.setItem(this.#print(), location);
+      else sessionStorage.removeItem(this.#print());
+    } catch {
+      // a browser that keeps nothing sends the file from its beginning
+    }
+  }
+
+  // #print is what tells this file from others, without reading it.
+  #print() {
+    const { name, size, type, lastModified } = this.file;
+    return kept + JSON.stringify([this.url, name, size, type, lastModified]);
   }
 
   async #create() {
@@ -107,7 +163,11 @@ export class Upload {
     const location = answer.getResponseHeader('Location');
     if (!location) throw new Problem(502, 'no Location', '');
     this.location = new URL(location, this.url).href;
-    if (this.state === 'cancelled') await this.#send('DELETE', this.location);
+    this.#keep(this.location);
+    if (this.state === 'cancelled') {
+      this.#keep('');
+      await this.#send('DELETE', this.location);
+    }
   }
 
   // #reached reads how much the server has.
