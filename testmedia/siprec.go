@@ -252,6 +252,13 @@ func (c *PhoneCall) Throw(line int, data []byte) error {
 	return nil
 }
 
+// Speak gives a line another voice from now on. What is offered next is its
+// law.
+func (c *PhoneCall) Speak(line int, v Voice) {
+	l := c.lines[line]
+	l.voice, l.said = v, 0
+}
+
 // Goodbye says by RTCP that the voices are over, and leaves the call as it is.
 func (c *PhoneCall) Goodbye() error {
 	for _, l := range c.lines {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/testmedia"
-	"github.com/reelvault/reelvault/testmedia/node"
 )
 
 // packet is 20 ms of G.711.
@@ -89,38 +88,19 @@ func TestLawsOfSides(t *testing.T) {
 	if len(recordings) != 1 || len(recordings[0].Files) != 2 || len(recordings[0].Tracks) != 2 {
 		t.Fatalf("got recordings %+v, want one with two files", recordings)
 	}
-	began := map[string]time.Duration{}
+	var sides []piece
 	for channel, who := range []string{"caller", "callee"} {
-		track, file := p.trackOf(t, recordings[0], who)
-		w := p.wave(t, file.PlaybackURL)
-		if w.law != c.laws[channel] {
-			t.Errorf("%s: got %s, want %s", who, w.law, c.laws[channel])
+		side := p.piece(t, recordings[0], who, laws[channel])
+		side.speaks(t, side.channel, c.sides[channel], sippTones[channel])
+		if (side.told - side.begin).Abs() > 2*exact {
+			t.Errorf("%s: the track is said to begin at %v, and begins at %v", who, side.told, side.begin)
 		}
-		w.speaks(t, track.Lane-1, c.sides[channel], sippTones[channel])
-		begin, _ := w.bounds(track.Lane - 1)
-		began[who] = time.Duration(file.OffsetMs)*time.Millisecond + time.Duration(begin)*time.Second/8000
-		if got := time.Duration(track.OffsetMs) * time.Millisecond; (got - began[who]).Abs() > 2*exact {
-			t.Errorf("%s: the track is said to begin at %v, and begins at %v", who, got, began[who])
-		}
+		sides = append(sides, side)
 	}
 	// sipp's own clock is not exact.
-	if behind := began["callee"] - began["caller"]; (behind - c.behind).Abs() > 5*exact {
+	if behind := sides[1].begin - sides[0].begin; (behind - c.behind).Abs() > 5*exact {
 		t.Errorf("the callee begins %v after the caller, want %v", behind, c.behind)
 	}
-}
-
-// trackOf gives the track of a participant and its file.
-func (p *phone) trackOf(tb testing.TB, r node.Recording, who string) (node.Track, node.File) {
-	tb.Helper()
-	for _, track := range r.Tracks {
-		for _, file := range r.Files {
-			if track.ParticipantID == who && track.FileID == file.ID {
-				return track, file
-			}
-		}
-	}
-	tb.Fatalf("no track of %s in %+v", who, r)
-	return node.Track{}, node.File{}
 }
 
 // speaks fails unless a channel holds all packets of speech, about where they
