@@ -145,7 +145,7 @@ func TestCallCrash(t *testing.T) {
 	straggling := slices.DeleteFunc(voice{stream: callee, to: time.Minute}.packets(), func(s testmedia.Sent) bool { return s.Packet.SequenceNumber%5 == 0 })
 	for i := range straggling {
 		if s := &straggling[i]; s.At > 10*time.Second {
-			s.At += 480 * time.Millisecond
+			s.At += 700 * time.Millisecond
 		}
 	}
 	for name, pending := range map[string][]testmedia.Sent{
