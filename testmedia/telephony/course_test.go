@@ -30,6 +30,10 @@ func TestCourse(t *testing.T) {
 			t.Helper()
 			talk(t, c, testmedia.Talk{For: lasting})
 		}},
+		"A-law": {testmedia.CallSpec{Voices: tones(reelvault.PCMA)}, func(t *testing.T, c *testmedia.PhoneCall) {
+			t.Helper()
+			talk(t, c, testmedia.Talk{For: lasting, Reports: true})
+		}},
 		"early packets": {testmedia.CallSpec{NoACK: true}, func(t *testing.T, c *testmedia.PhoneCall) {
 			t.Helper()
 			acknowledged := false
@@ -52,6 +56,10 @@ func TestCourse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tt.spec.Session = name
+			law := reelvault.PCMU
+			if len(tt.spec.Voices) > 0 {
+				law = tt.spec.Voices[0].Law
+			}
 			c := p.call(t, tt.spec)
 			tt.talk(t, c)
 			bye(t, c)
@@ -59,7 +67,7 @@ func TestCourse(t *testing.T) {
 			if s.TerminationReason != "GuestLeft" || s.Status != "CLOSED" {
 				t.Errorf("got session %+v", s)
 			}
-			p.whole(t, only(t, recordings), reelvault.PCMU, lasting)
+			p.whole(t, only(t, recordings), law, lasting)
 		})
 	}
 }
