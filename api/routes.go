@@ -23,7 +23,11 @@ const allowedHeaders = "Authorization, Content-Type, If-Match, Request-Id"
 // paths of operations, to unknown paths, the documents and the pages.
 func (s *Server) mountRest(mux *http.ServeMux, spec *huma.OpenAPI) {
 	for path, item := range spec.Paths {
-		mux.Handle(path, s.otherMethods(item))
+		others := s.otherMethods(item)
+		if _, r := methodsOf(item); r.tus && item.Post == nil {
+			others = byOverride(mux, others)
+		}
+		mux.Handle(path, others)
 	}
 	s.mountDocs(mux)
 	unknown := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -69,7 +69,8 @@ func (s *Server) registerUploads(api huma.API) {
 			"SharedFile tells of it. 409 if the offset is not how much is here, or while another request sends the file. " +
 			"A request that goes on while its credential or the session ends is broken off within seconds: 401 or 409. " +
 			"What was announced before may come until 15 minutes after the session's end. 507 if the disk has no room " +
-			"for now: more is kept free for recordings.",
+			"for now: more is kept free for recordings. No checksums are taken: the activity has the SHA-256. " +
+			"A POST with X-HTTP-Method-Override stands for PATCH, HEAD and DELETE.",
 		RequestBody: uploadBody("The bytes from Upload-Offset on"),
 		Responses:   map[string]*huma.Response{"204": {Description: "They are here", Headers: uploadHeaders()}},
 	}, s.appendUpload)

@@ -261,7 +261,7 @@ func TestUploadOptions(t *testing.T) {
 			"Tus-Max-Size": "", "Allow": methods, "Access-Control-Allow-Methods": methods, "Access-Control-Allow-Origin": "*",
 			"Access-Control-Allow-Credentials": "",
 		})
-		for _, name := range []string{"Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Offset", "Authorization", "Content-Type"} {
+		for _, name := range []string{"Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Offset", "Authorization", "Content-Type", "X-HTTP-Method-Override"} {
 			if !strings.Contains(got.Header().Get("Access-Control-Allow-Headers"), name) {
 				t.Errorf("%s: %s may not be sent", path, name)
 			}
@@ -270,6 +270,34 @@ func TestUploadOptions(t *testing.T) {
 		wantHeaders(t, "with a token", got, map[string]string{"Tus-Max-Size": "104857600"})
 		wantStatus(t, w.do(call{method: "OPTIONS", path: path, bearer: "rvt_wrong"}), 204)
 	}
+}
+
+// Where the network lets no other methods through, a POST says which it stands
+// for, with what that one asks for.
+func TestUploadMethodOverride(t *testing.T) {
+	w := newWorld(t)
+	path := w.announce(t, w.a.Token, w.a.Session, "a", 10)
+	as := func(method, bearer, body string, headers ...string) *httptest.ResponseRecorder {
+		c := tus("PATCH", path, bearer, body, append(headers, "X-HTTP-Method-Override", method)...)
+		c.method = "POST"
+		return w.do(c)
+	}
+	wantStatus(t, as("PATCH", "", "01234", "Upload-Offset", "0"), 401)
+	wantStatus(t, as("PATCH", w.b.Token, "01234", "Upload-Offset", "0"), 404)
+	wantStatus(t, as("PATCH", w.a.Token, "01234", "Upload-Offset", "1"), 409)
+	got := as("PATCH", w.a.Token, "01234", "Upload-Offset", "0")
+	wantStatus(t, got, 204)
+	wantHeaders(t, "PATCH", got, map[string]string{"Upload-Offset": "5", "Tus-Resumable": "1.0.0"})
+	got = as("HEAD", w.a.Token, "")
+	wantStatus(t, got, 200)
+	wantHeaders(t, "HEAD", got, map[string]string{"Upload-Offset": "5", "Upload-Length": "10"})
+	for _, method := range []string{"", "patch", "PUT", "POST", "OPTIONS", "GET"} {
+		wantStatus(t, as(method, w.a.Token, "56789", "Upload-Offset", "5"), 405)
+	}
+	wantStatus(t, as("DELETE", w.a.Token, ""), 204)
+	wantStatus(t, w.head(path, w.a.Token), 404)
+	other := call{method: "POST", path: "/api/v1/sessions/" + w.a.Session, bearer: w.a.Token, header: map[string]string{"X-HTTP-Method-Override": "PATCH"}}
+	wantStatus(t, w.do(other), 405)
 }
 
 // A recording that is a file is neither paused nor stopped by others.

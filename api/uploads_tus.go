@@ -19,9 +19,13 @@ const (
 	offsetType    = "application/offset+octet-stream"
 )
 
+// overrideHeader names the method that a POST stands for, where the network
+// lets no other methods through (Core protocol, X-HTTP-Method-Override).
+const overrideHeader = "X-HTTP-Method-Override"
+
 // What pages of other origins may send and read beside what WHIP needs.
 const (
-	tusAllowed = ", Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset"
+	tusAllowed = ", Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, " + overrideHeader
 	tusExposed = ", Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Upload-Length, Upload-Offset, Upload-Expires"
 )
 
@@ -33,6 +37,22 @@ const maxMetadata = 64 << 10
 func speakTus(h http.Header) {
 	h.Set("Tus-Resumable", tusVersion)
 	h.Set("Tus-Version", tusVersion)
+}
+
+// byOverride answers a POST by what mux has for the method that it stands for,
+// and everything else by rest.
+func byOverride(mux http.Handler, rest http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch method := r.Header.Get(overrideHeader); {
+		case r.Method != http.MethodPost:
+		case method == http.MethodPatch, method == http.MethodHead, method == http.MethodDelete:
+			meant := *r
+			meant.Method = method
+			mux.ServeHTTP(w, &meant)
+			return
+		}
+		rest(w, r)
+	}
 }
 
 // offerTus answers OPTIONS. Only who shows a credential has a tenant, and so
