@@ -111,11 +111,18 @@ func (s *Server) after(ctx context.Context, r reader, seq int64, limit int) (bat
 	b := batch{views: []activityView{}, last: seq, more: len(as) == limit}
 	for _, a := range as {
 		b.last = a.Seq
-		if r.sees(a.Type) {
+		if r.sees(a.Type) && (!r.taking || !hearsay(a)) {
 			b.views = append(b.views, r.view(a))
 		}
 	}
 	return b, nil
+}
+
+// hearsay says whether another system tells of somebody's coming or going. The
+// call page shows who is in the call, which this program alone knows.
+func hearsay(a reelvault.Activity) bool {
+	coming := a.Type == reelvault.ActivityJoined || a.Type == reelvault.ActivityLeft
+	return coming && !strings.HasPrefix(a.ClientID, ownClientID)
 }
 
 func (r reader) view(a reelvault.Activity) activityView {
@@ -131,7 +138,7 @@ func (r reader) view(a reelvault.Activity) activityView {
 	if r.content && (!r.taking || !ours) {
 		v.Text = a.Text
 	}
-	if !ours {
+	if !strings.HasPrefix(a.ClientID, ownClientID) {
 		v.ClientID = a.ClientID
 	}
 	return v
@@ -171,8 +178,9 @@ func (s *Server) registerActivities(api huma.API) {
 	register(s, api, huma.Operation{
 		OperationID: "createActivity", Method: http.MethodPost, Path: apiPrefix + "/sessions/{id}/activities", Tags: tags,
 		Summary: "Add a message or another activity", DefaultStatus: http.StatusCreated,
-		Description: "Nothing changes or removes it. 200 with the first one if the clientId is known.",
-		Responses:   map[string]*huma.Response{"200": jsonResponse("The clientId is known", "Activity")},
+		Description: "Nothing changes or removes it. 200 with the first one if the clientId is known. Joined and Left tell of people in " +
+			"another system; who comes into a call here and leaves it is noted without, and the call page shows that alone.",
+		Responses: map[string]*huma.Response{"200": jsonResponse("The clientId is known", "Activity")},
 	}, s.createActivity)
 }
 

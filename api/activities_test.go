@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,48 @@ func TestActivityOfPlatform(t *testing.T) {
 	if code, got = w.say(t, w.a.Token, `{"type":"ChatbotMessage","text":"hi","participant":"bot","actor":"Chatbot"}`); code != 201 || got.Actor != "Chatbot" {
 		t.Errorf("got %d %+v", code, got)
 	}
+}
+
+// Who takes part in a call tells of nothing but their own doing; another system
+// may tell who comes and goes there, and the call page is not shown it: it
+// shows who is in the call.
+func TestComingAndGoingIsNotForged(t *testing.T) {
+	w := newWorld(t)
+	_, secret := w.invited(t, `{"role":"operator","participant":"op-1"}`)
+	tickets := []string{w.callTicket(t, "guest-1"), w.join(t, secret).Ticket.Secret}
+	may := []reelvault.ActivityType{
+		"ChatMessage", "AvRequest", "AvResponse", "AvGetMediaResult", "AvTerminated", "ScreenSharingFailedByGuest", "FileUploadFailed",
+	}
+	for _, kind := range reelvault.ActivityTypes {
+		for _, ticket := range tickets {
+			want := 403
+			switch {
+			case slices.Contains(may, kind):
+				want = 201
+			case kind.Own(), kind == reelvault.ActivitySessionEnded, kind == reelvault.ActivitySharedFile:
+				want = 422
+			}
+			if code, got := w.say(t, ticket, fmt.Sprintf(`{"type":%q,"text":"x"}`, kind)); code != want {
+				t.Errorf("%s by a participant: got %d %+v, want %d", kind, code, got, want)
+			}
+		}
+	}
+	before := len(w.read(t, w.a.Token, "").Items)
+	w.offer("whip", w.a.Session, tickets[0], "")
+	for _, kind := range []string{"Left", "Joined"} {
+		code, got := w.say(t, w.a.Token, fmt.Sprintf(`{"type":%q,"participant":"guest-1","clientId":%q}`, kind, kind))
+		if code != 201 || got.ClientID != kind {
+			t.Errorf("%s by another system: got %d %+v", kind, code, got)
+		}
+	}
+	coming := func(bearer string) (list []string) {
+		for _, a := range w.read(t, bearer, fmt.Sprintf("?after=%d", before)).Items {
+			list = append(list, a.Type+" "+a.ClientID)
+		}
+		return list
+	}
+	wantList(t, "another system", coming(w.a.Token), []string{"Joined ", "Left Left", "Joined Joined"})
+	wantList(t, "the call", coming(tickets[1]), []string{"Joined "})
 }
 
 // Participants are shown what belongs to the call, and others what their

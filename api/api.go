@@ -82,7 +82,7 @@ func (c Config) validate() error {
 	return nil
 }
 
-// Server answers HTTP requests. It keeps limits, merged audit events, the
+// Server answers HTTP requests. Run hangs up those whose invitation is over. It keeps limits, merged audit events, the
 // answers of idempotent requests and who opened a connection, in bounded tables
 // and nothing else.
 type Server struct {
@@ -105,6 +105,8 @@ type Server struct {
 	answers *answers      // by Idempotency-Key
 	opened  *table[opener]
 	streams *streams
+
+	downloads *downloads
 
 	homeMu sync.Mutex
 	home   string // id of the default tenant, once known; guarded by homeMu
@@ -131,6 +133,7 @@ func New(c Config) (*Server, error) {
 		answers:     newAnswers(),
 		opened:      newTable[opener](openedConnections),
 		streams:     newStreams(),
+		downloads:   newDownloads(),
 	}
 	if c.PublicURL != nil {
 		if err := s.cross.AddTrustedOrigin(c.PublicURL.Scheme + "://" + c.PublicURL.Host); err != nil {

@@ -26,6 +26,14 @@ var callScopes = []reelvault.Scope{
 // operatorScopes is callScopes and what ends the session for everybody.
 var operatorScopes = append([]reelvault.Scope{reelvault.ScopeSessionsWrite}, callScopes...)
 
+// scopesInCall gives what somebody in a call may do.
+func scopesInCall(r reelvault.Role) []reelvault.Scope {
+	if r == reelvault.RoleOperator {
+		return operatorScopes
+	}
+	return callScopes
+}
+
 // callView is all that the call page has to know to begin.
 type callView struct {
 	Ticket      callTicketView  `json:"ticket"`
@@ -83,7 +91,8 @@ func (s *Server) registerCalls(api huma.API) {
 		OperationID: "joinCall", Method: http.MethodPost, Path: apiPrefix + "/call/join", Tags: []string{"Calls"},
 		Summary: "Join a call with an invitation, or renew the ticket",
 		Description: "Send the invitation, which is what follows the # of its link, as Authorization: Bearer. The same one again, " +
-			"as after a reload, is the same participant with a new ticket. 409 when the session has ended.",
+			"as after a reload, is the same participant with a new ticket. Of somebody who is in the call it keeps the invitation " +
+			"good for as long as the ticket, but never longer than the token that made it. 409 when the session has ended.",
 	}, s.joinCall)
 	register(s, api, huma.Operation{
 		OperationID: "leaveCall", Method: http.MethodPost, Path: apiPrefix + "/sessions/{id}/leave", Tags: []string{"Calls"},
@@ -152,6 +161,9 @@ func (s *Server) joinCall(ctx context.Context, c *caller, _ *struct{}) (*body[ca
 	if _, err = s.Catalog.SetParticipant(ctx, session.TenantID, session.ID, who, nil); err != nil {
 		return nil, err
 	}
+	if invitation, err = s.prolongInvitation(ctx, invitation); err != nil {
+		return nil, err
+	}
 	secret, ticket := s.callTicket(invitation)
 	if err = s.Catalog.CreateCredentials(ctx, []reelvault.Credential{ticket}); err != nil {
 		return nil, err
@@ -171,13 +183,9 @@ func (s *Server) joinCall(ctx context.Context, c *caller, _ *struct{}) (*body[ca
 // callTicket makes a ticket for who was invited. It ends with the invitation.
 func (s *Server) callTicket(invitation reelvault.Credential) (reelvault.Secret, reelvault.Credential) {
 	secret, hash := NewSecret(reelvault.CredentialTicket)
-	scopes := callScopes
-	if invitation.Role == reelvault.RoleOperator {
-		scopes = operatorScopes
-	}
 	ticket := reelvault.Credential{
 		ID: newID(), Kind: reelvault.CredentialTicket, TenantID: invitation.TenantID, Hash: hash,
-		Name: "call ticket of " + invitation.ParticipantID, IssuerID: invitation.ID, Scopes: scopes, Purpose: reelvault.PurposeCall,
+		Name: "call ticket of " + invitation.ParticipantID, IssuerID: invitation.ID, Scopes: scopesInCall(invitation.Role), Purpose: reelvault.PurposeCall,
 		SessionID: invitation.SessionID, ParticipantID: invitation.ParticipantID, Role: invitation.Role,
 		CreatedAt: s.now(), ExpiresAt: s.now().Add(callTicketLife),
 	}

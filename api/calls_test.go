@@ -240,7 +240,7 @@ func TestRevokeDuringOffer(t *testing.T) {
 // person made outlives the sign-in.
 func TestInvitationsOfIssuers(t *testing.T) {
 	w := newWorld(t)
-	token, id := w.token(t, w.a, reelvault.ScopeSessionsWrite)
+	token, id := w.token(t, w.a, everything...)
 	made := decode[invitation](t, w.invite(t, token, w.a.Session, `{}`))
 	_, ofToken, _ := strings.Cut(made.URL, "#")
 	ticket := w.join(t, ofToken).Ticket.Secret

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,10 +31,13 @@ const (
 	eventsAtOnce = 64
 
 	// maxStreams bounds the streams of a node, each a connection and a
-	// goroutine, and streamsEach those of one credential or invitation: a few
-	// pages, and a few that the network has cut and the server not noticed.
-	maxStreams  = 2000
-	streamsEach = 16
+	// goroutine, streamsOfTenant those of one tenant, who can make as many
+	// tickets as they like, so that there is room for others, and streamsEach
+	// those of one person, token, ticket or invitation: a few pages, and a few
+	// that the network has cut and the server not noticed.
+	maxStreams      = 2000
+	streamsOfTenant = maxStreams / 2
+	streamsEach     = 16
 
 	// reconnect is when an EventSource tries again.
 	reconnect = 2 * time.Second
@@ -75,7 +79,7 @@ func (s *Server) getEvents(ctx context.Context, c *caller, in *eventsInput) (*hu
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.streams.take(ownerOf(c.credential))
+	done, err := s.streams.take(c.TenantID, cmp.Or(c.credential.PersonID, ownerOf(c.credential)))
 	if err != nil {
 		return nil, err
 	}
@@ -157,36 +161,41 @@ func (s *Server) follow(ctx context.Context, w http.ResponseWriter, c *caller, r
 			return err // a session that has ended takes nobody in, but can be read
 		}
 	}
-	out := bytes.NewBufferString(fmt.Sprintf("retry: %d\nid: %d\n\n", reconnect.Milliseconds(), seq))
+	before := fmt.Sprintf("retry: %d\nid: %d\n\n", reconnect.Milliseconds(), seq)
 	for {
 		changed := next() // before the log is read, or what comes meanwhile would be missed
-		for more := true; more; {
+		for more := true; more; before = "" {
+			if _, err := s.credential(ctx, c.credential.Kind, c.secret); err != nil {
+				return err // also in the middle of all that a follower has missed
+			}
 			b, err := s.after(ctx, r, seq, eventsAtOnce)
 			if err != nil {
 				return err
 			}
 			more, seq = b.more, b.last
-			if err := send(w, out, b.views); err != nil {
+			if err := send(w, before, b.views); err != nil {
 				return err
 			}
 		}
 		select {
 		case <-changed:
 		case <-beat.C:
-			fmt.Fprintf(out, ": still here\nid: %d\n\n", seq)
+			before = fmt.Sprintf(": still here\nid: %d\n\n", seq)
 		case <-s.Feed.ended:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if _, err := s.credential(ctx, c.credential.Kind, c.secret); err != nil {
-			return err
-		}
 	}
 }
 
-// send writes what is in out and the events, and empties out.
-func send(w http.ResponseWriter, out *bytes.Buffer, views []activityView) error {
+// send writes what is said before and the events. It keeps nothing: thousands
+// of streams wait most of the time.
+func send(w http.ResponseWriter, before string, views []activityView) error {
+	if before == "" && len(views) == 0 {
+		return nil
+	}
+	out := bytes.NewBufferString(before)
 	for _, v := range views {
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -194,12 +203,7 @@ func send(w http.ResponseWriter, out *bytes.Buffer, views []activityView) error 
 		}
 		fmt.Fprintf(out, "id: %d\ndata: %s\n\n", v.Seq, text)
 	}
-	if out.Len() == 0 {
-		return nil
-	}
-	_, err := w.Write(out.Bytes())
-	out.Reset()
-	if err != nil {
+	if _, err := w.Write(out.Bytes()); err != nil {
 		return err
 	}
 	return http.NewResponseController(w).Flush()
@@ -207,30 +211,38 @@ func send(w http.ResponseWriter, out *bytes.Buffer, views []activityView) error 
 
 // streams counts the streams that are open.
 type streams struct {
-	mu  sync.Mutex
-	all int
-	of  map[string]int // by owner
+	mu       sync.Mutex
+	all      int
+	ofTenant map[string]int
+	of       map[string]int // by owner
 }
 
-func newStreams() *streams { return &streams{of: map[string]int{}} }
+func newStreams() *streams { return &streams{ofTenant: map[string]int{}, of: map[string]int{}} }
 
 // take takes a place until done is called, or is Limited.
-func (s *streams) take(owner string) (done func(), err error) {
+func (s *streams) take(tenant, owner string) (done func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all >= maxStreams || s.of[owner] >= streamsEach {
+	if s.all >= maxStreams || s.ofTenant[tenant] >= streamsOfTenant || s.of[owner] >= streamsEach {
 		full := reelvault.Errorf(reelvault.Limited, "too many event streams are open")
 		full.RetryAfter = heartbeat
 		return nil, full
 	}
 	s.all++
+	s.ofTenant[tenant]++
 	s.of[owner]++
 	return sync.OnceFunc(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.all--
-		if s.of[owner]--; s.of[owner] == 0 {
-			delete(s.of, owner)
-		}
+		lessen(s.ofTenant, tenant)
+		lessen(s.of, owner)
 	}), nil
+}
+
+// lessen takes one off a count, and forgets it at none.
+func lessen(counts map[string]int, key string) {
+	if counts[key]--; counts[key] == 0 {
+		delete(counts, key)
+	}
 }

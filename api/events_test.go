@@ -8,11 +8,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/api"
 	"github.com/reelvault/reelvault/media"
 )
 
@@ -245,8 +248,127 @@ func TestEventsAtOnce(t *testing.T) {
 	if s := open(t, url, "", "Cookie", "reelvault="+w.a.Cookie); s.StatusCode != 200 {
 		t.Errorf("another credential: got %d", s.StatusCode)
 	}
+	for range 15 {
+		open(t, url, "", "Cookie", "reelvault="+w.cookieOf(t)).lines.Scan()
+	}
+	if s := open(t, url, "", "Cookie", "reelvault="+w.cookieOf(t)); s.StatusCode != 429 {
+		t.Errorf("one person with many sign-ins: got %d, want 429", s.StatusCode)
+	}
 	must(t, all[0].Body.Close())
 	w.await(t, "a free place", func() bool { return open(t, url, w.a.Token).StatusCode == 200 })
+}
+
+// No tenant takes the places of another, and each place is free again.
+func TestStreamsOfTenants(t *testing.T) {
+	s := api.NewStreams()
+	var taken []func()
+	for n := range 1000 {
+		done, err := s.Take("ours", fmt.Sprint("ticket ", n))
+		must(t, err)
+		taken = append(taken, done)
+	}
+	if _, err := s.Take("ours", "one more"); reelvault.KindOf(err) != reelvault.Limited {
+		t.Errorf("got %v, want Limited", err)
+	}
+	_, err := s.Take("theirs", "a ticket")
+	must(t, err)
+	for _, done := range taken {
+		done()
+		done()
+	}
+	for n := range 1000 {
+		if _, err := s.Take("ours", fmt.Sprint("ticket ", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// watcher is the other end of a stream, as it is written.
+type watcher struct {
+	http.ResponseWriter
+	wrote func(text string)
+}
+
+// Write implements http.ResponseWriter.
+func (w watcher) Write(b []byte) (int, error) {
+	w.wrote(string(b))
+	return len(b), nil
+}
+
+// Flush implements http.Flusher.
+func (watcher) Flush() {}
+
+// follow serves a stream from the first event on until ctx ends.
+func (w *world) follow(ctx context.Context, bearer string, wrote func(text string)) {
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://reelvault.test/api/v1/events?after=0", nil)
+	r.Header.Set("Authorization", "Bearer "+bearer)
+	w.ServeHTTP(watcher{httptest.NewRecorder(), wrote}, r)
+}
+
+// A credential that ends in the middle of all that was missed ends the stream
+// there.
+func TestEventsEndInBacklog(t *testing.T) {
+	w := newWorld(t)
+	w.messages(t, 500, func(i int) string { return fmt.Sprint(i + 1) })
+	for name, bearer := range map[string]func() (secret, id string){
+		"token": func() (string, string) { return w.token(t, w.a, everything...) },
+		"ticket": func() (string, string) {
+			secret, id := w.invitation(t, w.a, "guest-1")
+			return w.join(t, secret).Ticket.Secret, id
+		},
+	} {
+		secret, id := bearer()
+		events := 0
+		w.follow(t.Context(), secret, func(text string) {
+			if events == 0 {
+				must(t, w.catalog.Revoke(t.Context(), w.a.ID, id))
+			}
+			events += strings.Count(text, "data: ")
+		})
+		if events == 0 || events > 64 {
+			t.Errorf("%s: got %d events, want those of the batch that was on its way", name, events)
+		}
+	}
+}
+
+// A stream that waits keeps nothing of what it has told.
+func TestEventsKeepNothing(t *testing.T) {
+	w := newWorld(t)
+	text := strings.Repeat("x", reelvault.MaxActivityText)
+	w.messages(t, 64, func(int) string { return text })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	const n = 48
+	var work, told sync.WaitGroup
+	told.Add(n)
+	before := heap()
+	for range n {
+		secret, _ := w.token(t, w.a, everything...)
+		last := sync.OnceFunc(told.Done)
+		work.Go(func() {
+			w.follow(ctx, secret, func(text string) {
+				if strings.Contains(text, "id: 64\n") {
+					last()
+				}
+			})
+		})
+	}
+	told.Wait()
+	if kept := (heap() - before) / n; kept > 256<<10 {
+		t.Errorf("each stream that waits keeps %d KiB, want less than a quarter of a batch", kept>>10)
+	}
+	cancel()
+	work.Wait()
+}
+
+// heap gives the bytes that are in use.
+func heap() int64 {
+	var m runtime.MemStats
+	for range 2 { // what a pool holds goes with the second
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // A stream ends with its credential: when its invitation is revoked, and when

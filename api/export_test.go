@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"time"
 )
@@ -23,6 +24,9 @@ func (f *Feed) Shut(sessionID string) bool {
 	door.Unlock()
 	return false
 }
+
+// HangUpUninvited is what Run does now and then.
+func (s *Server) HangUpUninvited(ctx context.Context) { s.hangUpUninvited(ctx) }
 
 // Keeps says whether s keeps text, as it is, in any answer.
 func (s *Server) Keeps(text string) bool {
@@ -65,3 +69,12 @@ func (k Answers) Size() (kept, owners, total int) {
 	}
 	return len(k.kept), len(k.shares), total
 }
+
+// Streams counts event streams.
+type Streams struct{ *streams }
+
+// NewStreams makes one that has counted none.
+func NewStreams() Streams { return Streams{newStreams()} }
+
+// Take takes a place.
+func (s Streams) Take(tenant, owner string) (done func(), err error) { return s.take(tenant, owner) }

@@ -253,6 +253,7 @@ type files struct {
 	content map[string][]byte
 	opened  int
 	closed  int
+	read    func() // runs after each Read
 }
 
 func (f *files) put(id string, b []byte) {
@@ -275,6 +276,14 @@ func (f *files) Open(_ context.Context, file reelvault.File) (io.ReadSeekCloser,
 type reader struct {
 	*bytes.Reader
 	files *files
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if r.files.read != nil {
+		r.files.read()
+	}
+	return n, err
 }
 
 func (r *reader) Close() error {

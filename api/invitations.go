@@ -49,7 +49,10 @@ func (s *Server) registerInvitations(api huma.API) {
 		OperationID: "createInvitation", Method: http.MethodPost, Path: path, Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary: "Invite somebody to the call page",
 		Description: "The link is good again and again, for one participant, until it expires, is revoked or the session ends. " +
-			"One that a token made is revoked with the token; one that a person made outlives the sign-in.",
+			"It gives what the call takes, and whoever makes it has to hold that: sessions:read, content:read, ingest, recordings:watch and " +
+			"recordings:download. One that a token made ends with the token, when that expires or is revoked; one that a person made outlives " +
+			"the sign-in. When it expires, nobody comes in with it any more, and the connections that were opened with it are hung up; " +
+			"but whoever is in the call then, and goes on renewing the ticket, stays until they leave.",
 	}, s.createInvitation)
 	register(s, api, huma.Operation{
 		OperationID: "listInvitations", Method: http.MethodGet, Path: path, Tags: tags,
@@ -74,6 +77,11 @@ func (s *Server) createInvitation(ctx context.Context, c *caller, in *createInvi
 	if participant == "" {
 		participant = in.Body.Role + "-" + randomName()
 	}
+	for _, sc := range scopesInCall(role) {
+		if !c.Can(sc) {
+			return nil, reelvault.Errorf(reelvault.Forbidden, "you can't give the scope %s, which the call takes", sc)
+		}
+	}
 	for _, p := range session.Participants {
 		if p.ID == participant && p.Role != role {
 			return nil, reelvault.Errorf(reelvault.Conflict, "%s is in this session as %s", p.ID, p.Role)
@@ -87,6 +95,7 @@ func (s *Server) createInvitation(ctx context.Context, c *caller, in *createInvi
 	}
 	if !c.signedInAsPerson() {
 		cred.IssuerID = c.credential.ID
+		cred.ExpiresAt = earlier(cred.ExpiresAt, c.credential.ExpiresAt)
 	}
 	detail := map[string]string{"invitation": cred.ID, "participant": participant, "role": in.Body.Role}
 	if err := s.audit(ctx, c, c.operation, c.target, detail); err != nil {
@@ -170,15 +179,38 @@ func (s *Server) deleteInvitation(ctx context.Context, c *caller, in *invitation
 	return nil, nil
 }
 
-// hangUpOwner ends the connections that an owner has opened.
-func (s *Server) hangUpOwner(ctx context.Context, owner string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
-	defer cancel()
-	for _, id := range s.opened.keysWhere(func(o opener) bool { return o.owner == owner }) {
-		o, _ := s.opened.find(id)
-		err := s.Gateway.Hangup(ctx, o.session, id)
-		if err != nil && reelvault.KindOf(err) != reelvault.NotFound {
-			s.log.WarnContext(ctx, "connection not ended", "request", requestID(ctx), "error", err)
-		}
+// earlier gives the earlier of two ends; zero is never.
+func earlier(a, b time.Time) time.Time {
+	if b.IsZero() || !a.IsZero() && a.Before(b) {
+		return a
 	}
+	return b
+}
+
+// prolongInvitation keeps an invitation good for another ticket of somebody
+// who is in the call: nobody is cut off in the middle of it. The token that
+// made it bounds it all the same.
+func (s *Server) prolongInvitation(ctx context.Context, i reelvault.Credential) (reelvault.Credential, error) {
+	until := s.now().Add(callTicketLife)
+	if !i.ExpiresAt.Before(until) || !s.Feed.here(person{place{i.TenantID, i.SessionID}, i.ParticipantID}) {
+		return i, nil
+	}
+	if i.IssuerID != "" {
+		tokens, err := s.Catalog.Credentials(ctx, i.TenantID, reelvault.CredentialToken, s.now())
+		if err != nil {
+			return i, err
+		}
+		issuer := slices.IndexFunc(tokens, func(t reelvault.Credential) bool { return t.ID == i.IssuerID })
+		if issuer < 0 {
+			return i, errNoCredential()
+		}
+		until = earlier(until, tokens[issuer].ExpiresAt)
+	}
+	if until.After(i.ExpiresAt) {
+		if err := s.Catalog.Prolong(ctx, i.ID, until); err != nil {
+			return i, err
+		}
+		i.ExpiresAt = until
+	}
+	return i, nil
 }

@@ -147,7 +147,9 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, c *caller, i
 		h.Set("Content-Disposition", s.attachment(r.Context(), rec, f))
 	}
 	s.prolongMedia(r.Context(), c)
-	http.ServeContent(w, r, "", time.Time{}, content)
+	cuttable, done := s.downloads.begin(c.credential.IssuerID, content)
+	defer done()
+	http.ServeContent(w, r, "", time.Time{}, cuttable)
 	return nil
 }
 

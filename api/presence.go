@@ -152,7 +152,7 @@ func (f *Feed) come(ctx context.Context, at place, p reelvault.Participant) erro
 func (f *Feed) joined(at place) storage.Note {
 	return func(p reelvault.Participant) reelvault.Activity {
 		a := f.activity(at.tenantID, at.sessionID, reelvault.ActivityJoined)
-		a.Actor, a.ParticipantID = p.Role.Actor(), p.ID
+		a.Actor, a.ParticipantID, a.ClientID = p.Role.Actor(), p.ID, ownClientID+a.ID
 		a.Data = dataOf(map[string]any{"name": p.Name, "role": p.Role})
 		return a
 	}
@@ -214,6 +214,14 @@ func (f *Feed) release(who person, at time.Time) {
 		here.ties--
 		here.since = at
 	})
+}
+
+// here says whether somebody is in their session, or may still come back.
+func (f *Feed) here(who person) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.present[who]
+	return p != nil && !p.silent
 }
 
 // goodbye notes that somebody says that they leave: once nothing ties them,
@@ -297,7 +305,7 @@ func (f *Feed) leave(ctx context.Context, who person, p *presence, turn int) {
 func (f *Feed) departed(from place) storage.Note {
 	return func(p reelvault.Participant) reelvault.Activity {
 		a := f.activity(from.tenantID, from.sessionID, reelvault.ActivityLeft)
-		a.At, a.Actor, a.ParticipantID = p.LeftAt, p.Role.Actor(), p.ID
+		a.At, a.Actor, a.ParticipantID, a.ClientID = p.LeftAt, p.Role.Actor(), p.ID, ownClientID+a.ID
 		return a
 	}
 }

@@ -164,6 +164,7 @@ func (s *Server) endSession(ctx context.Context, c *caller, in *idInput) (*body[
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
 	defer cancel()
 	s.Gateway.HangupSession(ctx, c.TenantID, in.ID)
+	s.forgetSession(in.ID)
 	if err = s.Control.StopSession(ctx, c.TenantID, in.ID); err != nil {
 		return nil, err
 	}

@@ -123,8 +123,10 @@ const openedConnections = 10_000
 // opener is who opened a connection, and in which direction.
 type opener struct {
 	name    string // whip or whep
+	tenant  string
 	session string
 	owner   string
+	invited bool // the owner is an invitation
 }
 
 // ownerOf names what a caller's tickets have in common: those that were got
@@ -151,8 +153,9 @@ func (s *Server) mayReach(c *caller, name, connection string) error {
 // whep. If the owner's invitation was revoked meanwhile, it is Unauthenticated:
 // whoever revoked it has not seen the connection.
 func (s *Server) settle(ctx context.Context, c *caller, sessionID, connection, name string) error {
-	s.opened.get(connection, func() opener { return opener{name, sessionID, ownerOf(c.credential)} })
-	if c.credential.Purpose != reelvault.PurposeCall {
+	invited := c.credential.Purpose == reelvault.PurposeCall
+	s.opened.get(connection, func() opener { return opener{name, c.TenantID, sessionID, ownerOf(c.credential), invited} })
+	if !invited {
 		return nil
 	}
 	_, err := s.credential(ctx, reelvault.CredentialTicket, c.secret)
@@ -220,6 +223,7 @@ func (s *Server) hangUp(ctx context.Context, c *caller, name string, in *connect
 	if err := s.Gateway.Hangup(ctx, in.ID, in.Connection); err != nil {
 		return nil, err
 	}
+	s.opened.remove(in.Connection) // the table has room for those that go on
 	return &hungUp{Status: http.StatusOK}, nil
 }
 

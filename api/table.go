@@ -68,6 +68,27 @@ func (t *table[V]) keysWhere(match func(V) bool) []string {
 	return keys
 }
 
+// values lists the values.
+func (t *table[V]) values() []V {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]V, 0, len(t.keys))
+	for _, e := range t.keys {
+		all = append(all, valueOf[V](e))
+	}
+	return all
+}
+
+// remove takes out key, if it is there.
+func (t *table[V]) remove(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e, ok := t.keys[key]; ok {
+		delete(t.keys, key)
+		t.order.Remove(e)
+	}
+}
+
 func valueOf[V any](e *list.Element) V {
 	v, _ := e.Value.(entry[V])
 	return v.value

@@ -300,7 +300,8 @@ func TestWalkEachScope(t *testing.T) {
 			c := w.sample(t, op, w.a, string(scope))
 			c.bearer = token
 			what := "with " + string(scope)
-			if len(op.Scopes) == 0 && !op.Invited || slices.Contains(op.Scopes, string(scope)) {
+			enough := len(op.Scopes) == 0 && !op.Invited || slices.Contains(op.Scopes, string(scope))
+			if enough && op.ID != "createInvitation" { // which gives more than any one scope
 				wantAllowed(t, what, op, w.do(c))
 				continue
 			}

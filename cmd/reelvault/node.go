@@ -106,6 +106,7 @@ func startNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 	n.run(working, "archive", n.archive.Run)
 	n.run(working, "tend shared files", n.uploads.Run)
 	n.run(working, "look for who was there", n.feed.Adopt)
+	n.run(working, "hang up who is not invited any more", n.api.Run)
 	n.run(working, "forget credentials", n.forget)
 	return n, nil
 }
