@@ -8,9 +8,10 @@
 //
 //   start  when the clock is zero, in ms since 1970, or undefined if nothing was recorded
 //   total  how long it reaches, up to now while something is captured
-//   files  {id, recording, tile, offset, duration, url, download, picture, voices},
-//          one a media file; picture is the track of a camera or screen, voices
-//          {key, lane} are whose sound is in it, one a track
+//   files  {id, recording, tile, offset, duration, url, download, picture, sided,
+//          voices}, one a media file; picture is the track of a camera or screen,
+//          voices {key, lane} are whose sound is in it, one a track; sided says
+//          that each is on a side of its own, left in lane 1, right in lane 2
 //   tiles  {key, who, kind, pictured}: what has a place of its own in the picture
 //   rows   {key, voice, who, media, spans, gaps}: who did what when
 //
@@ -62,6 +63,7 @@ function addFile(found, r, f, zero, who) {
     url: f.playbackUrl,
     download: f.downloadUrl,
     picture,
+    sided: r.kind === 'phone' && tracks.some((track) => track.media === 'audio'),
     voices: tracks
       .filter((track) => track.media === 'audio')
       .map((track) => ({ key: keyOf(r, track.participantId), lane: track.lane })),

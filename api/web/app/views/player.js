@@ -1,7 +1,7 @@
 import { html, nothing } from 'lit';
 import { api } from '../lib/api.js';
 import { Element } from '../lib/element.js';
-import { sides } from '../lib/sides.js';
+import { apart, sides } from '../lib/sides.js';
 import { nextIn, Timeline } from '../lib/sync.js';
 import { t } from '../lib/text.js';
 import { laneRows } from './lanes.js';
@@ -97,10 +97,14 @@ class Player extends Element {
   // stays as it is: another address would load the media anew.
   renew() {
     const { lanes } = this.timeline;
-    const known = new Set(lanes.map((l) => l.id));
+    const known = new Map(lanes.map((l) => [l.id, l]));
     const wanted = new Set(this.files.map((f) => f.id));
     for (const l of lanes.filter((lane) => !wanted.has(lane.id))) this.timeline.remove(l);
-    for (const f of this.files.filter((file) => !known.has(file.id))) this.timeline.add(this.lane(f));
+    for (const f of this.files) {
+      const lane = known.get(f.id);
+      if (lane) lane.voices = f.voices; // more may have come
+      else this.timeline.add(this.lane(f));
+    }
     this.applySound();
   }
 
@@ -122,9 +126,9 @@ class Player extends Element {
     media.preload = 'auto';
     media.onclick = () => this.toggle();
     media.onerror = () => this.failed(lane);
-    if (f.voices.length > 1) {
+    if (f.sided) {
       this.context ??= new AudioContext();
-      lane.gains = sides(this.context, media);
+      lane.sides = sides(this.context, media);
     }
     return lane;
   }
@@ -197,15 +201,19 @@ class Player extends Element {
     return this.mutes.has(voice) || (this.solo !== '' && this.solo !== voice);
   }
 
-  // One voice is as loud as its element; two are the sides of a stereo file,
-  // the first lane on the left.
+  // One voice is as loud as its element. Those of a call are the sides of a
+  // stereo file, the first lane on the left; one alone is in the middle.
   applySound() {
     const volume = (v) => this.volumes.get(v.key) ?? 1;
     for (const l of this.timeline?.lanes ?? []) {
       l.muted = l.voices.every((v) => this.silenced(v.key));
       l.media.muted = l.muted;
-      if (l.gains) for (const v of l.voices) l.gains[v.lane - 1].value = this.silenced(v.key) ? 0 : volume(v);
-      else l.media.volume = l.audio ? volume(l.voices[0]) : 1;
+      for (const v of l.sides ? l.voices : []) {
+        const { gain, pan } = l.sides[v.lane - 1];
+        gain.value = this.silenced(v.key) ? 0 : volume(v);
+        pan.value = l.voices.length > 1 ? apart * (2 * v.lane - 3) : 0;
+      }
+      if (!l.sides) l.media.volume = l.audio ? volume(l.voices[0]) : 1;
     }
   }
 
