@@ -25,8 +25,12 @@ const (
 	demoToken = "the demo"
 )
 
-// demoScopes is what the demo may do: what a platform that brings sessions may.
-var demoScopes = []reelvault.Scope{reelvault.ScopeSessionsRead, reelvault.ScopeSessionsWrite, reelvault.ScopeIngest}
+// demoScopes is what the demo may do: what a platform may that brings sessions
+// and invites people to calls.
+var demoScopes = []reelvault.Scope{
+	reelvault.ScopeSessionsRead, reelvault.ScopeSessionsWrite, reelvault.ScopeIngest,
+	reelvault.ScopeContentRead, reelvault.ScopeRecordingsWatch, reelvault.ScopeRecordingsDownload,
+}
 
 // place makes of a place what the demo has: a folder of its own, unless one is
 // set.
