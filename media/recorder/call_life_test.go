@@ -78,6 +78,20 @@ func TestCallBreaksAndEnds(t *testing.T) {
 	}
 }
 
+// A ledger that takes its time when a call begins costs none of its words.
+func TestCallSlowLedger(t *testing.T) {
+	all, path := bubble(t, func(r *rig) {
+		r.ledger.onCreate = func() { <-time.After(3 * time.Second) }
+		p := r.dial(reelvault.PCMU, talk(10*time.Second))
+		p.until(10 * time.Second)
+		p.capture.Close(nil)
+	})
+	wantPlayable(t, all[0], path)
+	for i, side := range sides(t, path, all[0].Files[0]) {
+		wantSpoken(t, side, 0, voice{stream: testmedia.Stream(i), to: 10 * time.Second}.packets(), nil)
+	}
+}
+
 // Nothing said during a pause is kept, in either lane, and the clock goes on.
 func TestCallPause(t *testing.T) {
 	all, path := bubble(t, func(r *rig) {

@@ -33,6 +33,12 @@ const (
 	// and this.
 	callTurn = burstTime
 
+	// openTime is how long the ledger may take to open a recording or a file of
+	// it before the frame that waits for that is given up. The inbox holds as
+	// much, and callOpenTime that of a call.
+	openTime     = 2 * time.Second
+	callOpenTime = 4 * time.Second
+
 	// earlyTime is how much before the recording's zero a publisher may have
 	// begun and still be moved there: some turns of a machine that is busy.
 	earlyTime = 500 * time.Millisecond
@@ -308,7 +314,7 @@ func (c *capture) open() bool {
 	if c.opened {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), saveEvery)
+	ctx, cancel := c.opening()
 	defer cancel()
 	if err := c.recording.open(ctx, c.timeline.Start()); err != nil {
 		c.recorder.config.Log.Error("open recording", "recording", c.recording.id, "err", err)
@@ -316,6 +322,14 @@ func (c *capture) open() bool {
 	}
 	c.opened = true
 	return true
+}
+
+// opening gives how long the ledger is waited for.
+func (c *capture) opening() (context.Context, context.CancelFunc) {
+	if c.call() {
+		return context.WithTimeout(context.Background(), callOpenTime)
+	}
+	return context.WithTimeout(context.Background(), openTime)
 }
 
 // origin gives where the capture's own zero lies on the recording's clock.

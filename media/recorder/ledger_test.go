@@ -3,6 +3,7 @@ package recorder_test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -71,9 +72,12 @@ func (l *ledger) Withheld(context.Context, string, string) (bool, error) {
 	return l.withheld, l.withheldErr
 }
 
-func (l *ledger) CreateRecording(_ context.Context, r reelvault.Recording) error {
+func (l *ledger) CreateRecording(ctx context.Context, r reelvault.Recording) error {
 	if l.onCreate != nil {
 		l.onCreate()
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("create recording: %w", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -91,7 +91,7 @@ func (s *segment) begin() error {
 	} else {
 		s.writer = newMatroska(s.out, s.row.Container, c.recording.zero().Add(s.row.Offset), c.publisher.ParticipantID)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), saveEvery)
+	ctx, cancel := c.opening()
 	defer cancel()
 	if err := c.recorder.config.Ledger.SaveFile(ctx, s.row); err != nil {
 		return fmt.Errorf("save file: %w", err)

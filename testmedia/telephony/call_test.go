@@ -169,7 +169,8 @@ func (w wave) wantExplained(tb testing.TB, f node.File, track node.Track) {
 		}
 		return from, to
 	}
-	for i := int((track.OffsetMs - f.OffsetMs) * perMs); i+1 < min(len(codes), int((track.OffsetMs+track.DurationMs-f.OffsetMs)*perMs)); i++ {
+	first, end := track.OffsetMs-f.OffsetMs+1, track.OffsetMs-f.OffsetMs+track.DurationMs-1
+	for i := int(first * perMs); i+1 < min(int(end*perMs), len(codes)); i++ {
 		near, deep := in(f.OffsetMs + int64(i/perMs))
 		switch silent := codes[i] == 0xff && codes[i+1] == 0xff; {
 		case silent && !near:
