@@ -42,8 +42,8 @@ type trackView struct {
 	ID            string    `json:"id"`
 	FileID        string    `json:"fileId"`
 	Lane          int       `json:"lane" doc:"Track number in the file, from 1"`
-	ParticipantID string    `json:"participantId"`
-	Role          string    `json:"role" enum:"guest,operator"`
+	ParticipantID string    `json:"participantId" doc:"Empty of a track in which all are mixed"`
+	Role          string    `json:"role,omitempty" enum:"guest,operator" doc:"Absent of a track in which all are mixed"`
 	Type          string    `json:"type" enum:"Operator,Guest,AllParticipants,ScreenSharing,Other"`
 	Media         string    `json:"media" enum:"audio,video,screen"`
 	Codec         string    `json:"codec" enum:"opus,vp8,vp9,h264,h265,av1,pcmu,pcma"`

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/media"
@@ -115,4 +116,84 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 			t.Error(wrong)
 		}
 	}
+}
+
+// Recordings of every kind and state, with whatever a track can be, are as
+// documented.
+func TestRecordingsAreAsDocumented(t *testing.T) {
+	w := newWorld(t)
+	doc := decode[document](t, w.do(call{method: "GET", path: "/openapi.json"}))
+	shape := doc.Paths["/api/v1/sessions/{id}/recordings"]["get"].Responses["200"].Content["application/json"].Schema
+	kinds := []reelvault.RecordingKind{reelvault.RecordingAV, reelvault.RecordingPhone, reelvault.RecordingScreen, reelvault.RecordingFile}
+	events := [][]reelvault.RecordingEvent{
+		{}, {reelvault.EventPause}, {reelvault.EventSeal}, {reelvault.EventSeal, reelvault.EventReady}, {reelvault.EventSeal, reelvault.EventFail},
+	}
+	containers := []reelvault.Container{reelvault.WebM, reelvault.Matroska, reelvault.WAV, reelvault.Plain}
+	tracks := tracksOfAllSorts()
+	session := w.session(t, w.a)
+	for i, kind := range kinds {
+		for _, moves := range events {
+			r := reelvault.Recording{
+				ID: newID(), TenantID: w.a.ID, SessionID: session, Kind: kind, State: reelvault.RecordingRunning, StartedAt: w.clock.Now(),
+			}
+			must(t, w.catalog.CreateRecording(t.Context(), r))
+			f := reelvault.File{ID: newID(), RecordingID: r.ID, Container: containers[i], Durability: reelvault.Spooled}
+			f.Key = w.a.ID + "/" + f.ID
+			if kind == reelvault.RecordingFile {
+				f.Name, f.Type = "a.pdf", "application/pdf"
+			}
+			must(t, w.catalog.SaveFile(t.Context(), f))
+			if len(moves) > 0 {
+				f.Sealed, f.Bytes = true, 1
+				must(t, w.catalog.SaveFile(t.Context(), f))
+			}
+			for j := range tracks {
+				tracks[j].ID, tracks[j].RecordingID, tracks[j].FileID, tracks[j].Lane = newID(), r.ID, f.ID, j+1
+			}
+			must(t, w.catalog.SaveTracks(t.Context(), tracks))
+			for _, e := range moves {
+				_, err := w.catalog.MoveRecording(t.Context(), r.ID, e, reelvault.Recording{EndedAt: w.clock.Now(), Reason: "the disk broke"})
+				must(t, err)
+			}
+		}
+	}
+	got := w.do(call{method: "GET", path: "/api/v1/sessions/" + session + "/recordings", bearer: w.a.Token})
+	wantStatus(t, got, 200)
+	list := decode[map[string]any](t, got)
+	if items, _ := list["items"].([]any); len(items) != len(kinds)*len(events) {
+		t.Errorf("got %d recordings, want %d", len(items), len(kinds)*len(events))
+	}
+	for _, wrong := range doc.check(shape, list, "recordings") {
+		t.Error(wrong)
+	}
+}
+
+// tracksOfAllSorts gives tracks in which every value of a track occurs, that of
+// all participants without a role, as the recorder has it.
+func tracksOfAllSorts() []reelvault.Track {
+	types := []reelvault.TrackType{
+		reelvault.TrackOperator, reelvault.TrackGuest, reelvault.TrackScreenSharing, reelvault.TrackOther, reelvault.TrackAllParticipants,
+	}
+	codecs := []reelvault.Codec{
+		reelvault.Opus, reelvault.VP8, reelvault.VP9, reelvault.H264, reelvault.H265, reelvault.AV1, reelvault.PCMU, reelvault.PCMA,
+	}
+	causes := []reelvault.GapCause{
+		reelvault.GapLoss, reelvault.GapMute, reelvault.GapDTX, reelvault.GapHold, reelvault.GapPause, reelvault.GapOverload,
+		reelvault.GapDisk, reelvault.GapCrash,
+	}
+	var tracks []reelvault.Track
+	for i, codec := range codecs {
+		tr := reelvault.Track{
+			ParticipantID: "guest-1", Role: []reelvault.Role{reelvault.RoleGuest, reelvault.RoleOperator}[i%2], Type: types[i%len(types)],
+			Media: []reelvault.Media{reelvault.Audio, reelvault.Video, reelvault.Screen}[i%3], Codec: codec, Gaps: []reelvault.Gap{},
+		}
+		if tr.Type == reelvault.TrackAllParticipants {
+			tr.ParticipantID, tr.Role = "", ""
+		}
+		for j, cause := range causes {
+			tr.Gaps = append(tr.Gaps, reelvault.Gap{Start: time.Duration(j) * time.Second, End: time.Duration(j+1) * time.Second, Cause: cause})
+		}
+		tracks = append(tracks, tr)
+	}
+	return tracks
 }
