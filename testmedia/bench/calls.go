@@ -2,15 +2,11 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,71 +23,27 @@ type callsCmd struct {
 // voicesOfCall is how many streams a call is.
 const voicesOfCall = 2
 
-// receiver is a process that takes calls or their packets.
-type receiver struct {
-	pid      int
-	load     []string                               // arguments that aim the load at it
-	received func(ctx context.Context) (int, error) // packets so far
-	stop     func() error
-}
-
 // Run measures what a recorded call costs beside what its packets cost a
 // receiver that discards them, one after the other in each round.
 func (c *callsCmd) Run(ctx context.Context) (err error) {
-	dir, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return fmt.Errorf("make folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	self := filepath.Join(dir, "bench")
-	if out, failed := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", self, "./testmedia/bench").CombinedOutput(); failed != nil {
-		return fmt.Errorf("build bench: %w: %s", failed, out)
-	}
-	program, err := node.Build(ctx, dir)
+	b, err := newBench(ctx)
 	if err != nil {
 		return err
 	}
-	var ours, floor []callFigures
-	for range c.Rounds {
-		discarding, err := c.startDiscard(ctx, self)
-		if err != nil {
-			return fmt.Errorf("start discard: %w", err)
-		}
-		f, err := c.measure(ctx, self, discarding)
-		if err != nil {
-			return fmt.Errorf("measure discard: %w", err)
-		}
-		floor = append(floor, f)
-		recording, err := c.startRecorder(ctx, program, dir)
-		if err != nil {
-			return fmt.Errorf("start reelvault: %w", err)
-		}
-		if f, err = c.measure(ctx, self, recording); err != nil {
-			return fmt.Errorf("measure reelvault: %w", err)
-		}
-		ours = append(ours, f)
+	defer func() { err = errors.Join(err, b.close()) }()
+	ours, floor, err := b.compare(ctx, contest{
+		rounds: c.Rounds, length: c.For, streams: voicesOfCall * c.Calls,
+		load:  []string{"callload", "--calls", strconv.Itoa(c.Calls)},
+		floor: func(ctx context.Context) (receiver, error) { return c.startDiscard(ctx, b) },
+		ours:  func(ctx context.Context) (receiver, error) { return c.startRecorder(ctx, b) },
+	})
+	if err != nil {
+		return err
 	}
-	return c.print(ours, floor)
-}
-
-// callFigures are one measurement of one receiver.
-type callFigures struct {
-	perStream float64 // milliseconds of processor time a stream-second
-	perCall   float64 // KiB of memory a call, more than before the calls
-	sent      int
-	received  int
-	lateMS    float64
-}
-
-func (c *callsCmd) print(ours, floor []callFigures) error {
-	var ratios []float64
-	for i := range ours {
-		ratios = append(ratios, ours[i].perStream/floor[i].perStream)
-	}
-	slices.Sort(ratios)
-	_, err := fmt.Fprintf(os.Stdout, callsTable, c.Calls, c.For, c.Rounds,
-		callRow("Go, UDP discarded, a port a stream", floor), callRow("reelvault, SIPREC, recording", ours),
-		ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
+	compared := ratio(ours, floor) // before the rows are sorted
+	perCall := func(f figures) float64 { return (f.peakMiB - f.idleMiB) * 1024 / float64(c.Calls) }
+	_, err = fmt.Fprintf(os.Stdout, callsTable, c.Calls, c.For, c.Rounds,
+		row("Go, UDP discarded, a port a stream", floor, perCall), row("reelvault, SIPREC, recording", ours, perCall), compared)
 	return err
 }
 
@@ -103,94 +55,12 @@ const callsTable = `
 %s
 %s
 
-ratio, median (range): %.2f (%.2f-%.2f)
+ratio, median (range): %s
 `
 
-func callRow(name string, all []callFigures) string {
-	slices.SortFunc(all, func(a, b callFigures) int { return cmp.Compare(a.perStream, b.perStream) })
-	m := all[len(all)/2]
-	lost, late, memory := 0, 0.0, 0.0
-	for _, f := range all {
-		lost += f.sent - f.received
-		late, memory = max(late, f.lateMS), max(memory, f.perCall)
-	}
-	return fmt.Sprintf("| %s | %.3f (%.3f-%.3f) | %.0f | %d | %d | %.1f |",
-		name, m.perStream, all[0].perStream, all[len(all)-1].perStream, memory, m.sent, lost, late)
-}
-
-// measure sends calls to a receiver, watches its process, and stops it.
-func (c *callsCmd) measure(ctx context.Context, self string, r receiver) (callFigures, error) {
-	f, err := c.watch(ctx, self, r)
-	return f, errors.Join(err, r.stop())
-}
-
-func (c *callsCmd) watch(ctx context.Context, self string, r receiver) (callFigures, error) {
-	var f callFigures
-	before, err := node.PeakMiB(r.pid)
-	if err != nil {
-		return f, err
-	}
-	args := append([]string{"callload", "--calls", strconv.Itoa(c.Calls), "--for", (warmUp + c.For + warmUp/2).String()}, r.load...)
-	load := exec.CommandContext(ctx, self, args...)
-	var out strings.Builder
-	load.Stdout = &out
-	said, err := load.StderrPipe()
-	if err != nil {
-		return f, err
-	}
-	if err = load.Start(); err != nil {
-		return f, err
-	}
-	lines := bufio.NewScanner(said)
-	var words []string
-	for lines.Scan() && lines.Text() != "sending" {
-		words = append(words, lines.Text())
-	}
-	err = c.during(ctx, r.pid, &f)
-	for lines.Scan() {
-		words = append(words, lines.Text())
-	}
-	if waited := load.Wait(); waited != nil {
-		return f, fmt.Errorf("send calls: %w: %s", waited, strings.Join(words, "; "))
-	}
-	if err != nil {
-		return f, err
-	}
-	var report loadReport
-	if err = json.Unmarshal([]byte(out.String()), &report); err != nil {
-		return f, fmt.Errorf("read report of the load: %w", err)
-	}
-	peak, err := node.PeakMiB(r.pid)
-	if err != nil {
-		return f, err
-	}
-	f.sent, f.lateMS, f.perCall = report.Packets, report.LateMS, (peak-before)*1024/float64(c.Calls)
-	f.received, err = r.received(ctx)
-	return f, err
-}
-
-// during measures the processor time while calls are sent.
-func (c *callsCmd) during(ctx context.Context, pid int, f *callFigures) error {
-	if err := wait(ctx, warmUp); err != nil {
-		return err
-	}
-	before, err := node.CPU(pid)
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	if err = wait(ctx, c.For); err != nil {
-		return err
-	}
-	after, err := node.CPU(pid)
-	took := time.Since(began)
-	f.perStream = float64((after - before).Microseconds()) / 1000 / took.Seconds() / float64(voicesOfCall*c.Calls)
-	return err
-}
-
 // startDiscard starts the receiver that only counts.
-func (c *callsCmd) startDiscard(ctx context.Context, self string) (receiver, error) {
-	cmd := exec.CommandContext(ctx, self, "udpdiscard", "--ports", strconv.Itoa(voicesOfCall*c.Calls))
+func (c *callsCmd) startDiscard(ctx context.Context, b *bench) (receiver, error) {
+	cmd := exec.CommandContext(ctx, b.self, "udpdiscard", "--ports", strconv.Itoa(voicesOfCall*c.Calls))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return receiver{}, err
@@ -220,8 +90,8 @@ func (c *callsCmd) startDiscard(ctx context.Context, self string) (receiver, err
 }
 
 // startRecorder starts Reelvault.
-func (c *callsCmd) startRecorder(ctx context.Context, program, dir string) (receiver, error) {
-	folder, err := os.MkdirTemp(dir, "node")
+func (c *callsCmd) startRecorder(ctx context.Context, b *bench) (receiver, error) {
+	folder, err := b.folder()
 	if err != nil {
 		return receiver{}, err
 	}
@@ -229,7 +99,7 @@ func (c *callsCmd) startRecorder(ctx context.Context, program, dir string) (rece
 	if err != nil {
 		return receiver{}, err
 	}
-	n, err := node.Start(ctx, node.Spec{Program: program, Dir: folder, Args: []string{
+	n, err := node.Start(ctx, node.Spec{Program: b.product, Dir: folder, Args: []string{
 		"--sip-port", strconv.Itoa(port), "--rtp-ports", fmt.Sprintf("10000-%d", 10000+4*c.Calls+199),
 	}})
 	if err != nil {

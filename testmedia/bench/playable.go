@@ -14,28 +14,29 @@ import (
 
 // stopToPlayable stops recordings one by one, and times from the request to
 // the last byte of the finished file.
-func (b *bench) stopToPlayable(ctx context.Context) error {
-	p, err := b.startProduct(ctx)
+func (a *allCmd) stopToPlayable(ctx context.Context, b *bench) error {
+	p, err := b.startProduct(ctx, a.Publishers)
 	if err != nil {
 		return err
 	}
+	r := p.receiver()
 	var took []time.Duration
-	_, err = b.load(ctx, p, b.StopAfter+2*warmUp, func() error {
-		took, err = b.timeStops(ctx, p)
+	_, err = b.load(ctx, r, a.command(), a.StopAfter+2*warmUp, func() error {
+		took, err = a.timeStops(ctx, p)
 		return err
 	})
-	if err = errors.Join(err, p.stop()); err != nil {
+	if err = errors.Join(err, r.stop()); err != nil {
 		return fmt.Errorf("measure stop to playable: %w", err)
 	}
 	slices.Sort(took)
 	_, err = fmt.Fprintf(os.Stdout, "\nstop to playable, %d recordings of %v at 1 Mbit/s: median %v, p95 %v, max %v\n",
-		len(took), b.StopAfter, took[len(took)/2], took[len(took)*95/100], took[len(took)-1])
+		len(took), a.StopAfter, took[len(took)/2], took[len(took)*95/100], took[len(took)-1])
 	return err
 }
 
 // timeStops stops recordings of the same length, one by one.
-func (b *bench) timeStops(ctx context.Context, p *product) ([]time.Duration, error) {
-	if err := wait(ctx, b.StopAfter); err != nil {
+func (a *allCmd) timeStops(ctx context.Context, p *product) ([]time.Duration, error) {
+	if err := wait(ctx, a.StopAfter); err != nil {
 		return nil, err
 	}
 	var took []time.Duration

@@ -11,50 +11,40 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/reelvault/reelvault/testmedia/node"
 )
 
-// server is a process under measurement.
-type server interface {
-	addresses() []string // WHIP, used in turn
-	token() string
-	received(ctx context.Context) (int, error) // packets so far
-	CPU() (time.Duration, error)
-	PeakMiB() (float64, error)
-	stop() error
-}
-
-// floor is a receiver that discards.
-type floor struct {
-	cmd  *exec.Cmd
-	base string
-}
-
-func (b *bench) startFloor(ctx context.Context) (server, error) {
+// startFloor starts the WHIP server that discards.
+func (b *bench) startFloor(ctx context.Context) (receiver, error) {
 	cmd := exec.CommandContext(ctx, b.self, "discard")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return receiver{}, err
 	}
 	if err = cmd.Start(); err != nil {
-		return nil, err
+		return receiver{}, err
 	}
 	address, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return nil, fmt.Errorf("read address: %w", err)
+		return receiver{}, fmt.Errorf("read address: %w", err)
 	}
-	return &floor{cmd: cmd, base: strings.TrimSpace(address)}, nil
+	base := strings.TrimSpace(address)
+	return receiver{
+		pid: cmd.Process.Pid, load: []string{"--whip", base + "/whip"},
+		received: func(ctx context.Context) (int, error) { return counted(ctx, base) },
+		stop: func() error {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				return err
+			}
+			return cmd.Wait()
+		},
+	}, nil
 }
 
-func (f *floor) addresses() []string         { return []string{f.base + "/whip"} }
-func (f *floor) token() string               { return "" }
-func (f *floor) CPU() (time.Duration, error) { return node.CPU(f.cmd.Process.Pid) }
-func (f *floor) PeakMiB() (float64, error)   { return node.PeakMiB(f.cmd.Process.Pid) }
-
-func (f *floor) received(ctx context.Context) (int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.base+"/packets", http.NoBody)
+// counted asks the server that discards how many packets came.
+func counted(ctx context.Context, base string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/packets", http.NoBody)
 	if err != nil {
 		return 0, err
 	}
@@ -70,21 +60,15 @@ func (f *floor) received(ctx context.Context) (int, error) {
 	return strconv.Atoi(string(text))
 }
 
-func (f *floor) stop() error {
-	if err := f.cmd.Process.Signal(os.Interrupt); err != nil {
-		return err
-	}
-	return f.cmd.Wait()
-}
-
 // product is Reelvault with a session for each publisher.
 type product struct {
 	*node.Node
+
 	sessions []string
-	whip     []string
+	aim      []string
 }
 
-func (b *bench) startProduct(ctx context.Context) (*product, error) {
+func (b *bench) startProduct(ctx context.Context, publishers int) (*product, error) {
 	dir, err := b.folder()
 	if err != nil {
 		return nil, err
@@ -94,28 +78,24 @@ func (b *bench) startProduct(ctx context.Context) (*product, error) {
 		return nil, err
 	}
 	p := &product{Node: n}
-	for i := range b.Publishers {
+	for i := range publishers {
 		session, err := n.NewSession(ctx)
 		if err != nil {
 			return nil, errors.Join(err, n.Kill())
 		}
 		p.sessions = append(p.sessions, session.ID)
-		p.whip = append(p.whip, n.WHIP(session.ID, fmt.Sprint("guest", i)))
+		p.aim = append(p.aim, "--whip", n.WHIP(session.ID, fmt.Sprint("guest", i)))
 	}
 	return p, nil
 }
 
-func (p *product) addresses() []string { return p.whip }
-func (p *product) token() string       { return node.Token }
-
-func (p *product) received(ctx context.Context) (int, error) {
-	n, err := p.Metric(ctx, "reelvault_recorder_packets_total")
-	return int(n), err
-}
-
-func (p *product) stop() error {
-	if err := p.Terminate(); err != nil {
-		return err
+func (p *product) receiver() receiver {
+	return receiver{
+		pid: p.PID(), load: p.aim, env: []string{"WHIP_TOKEN=" + node.Token},
+		received: func(ctx context.Context) (int, error) {
+			n, err := p.Metric(ctx, "reelvault_recorder_packets_total")
+			return int(n), err
+		},
+		stop: func() error { return errors.Join(p.Terminate(), p.Wait(context.Background())) },
 	}
-	return p.Wait(context.Background())
 }
