@@ -125,6 +125,38 @@ func TestCallPause(t *testing.T) {
 	}
 }
 
+// What arrived during a pause is not kept, though the receiver hands it on when
+// the pause is over.
+func TestCallPauseHandedOnLate(t *testing.T) {
+	all, path := bubble(t, func(r *rig) {
+		p := r.dial(reelvault.PCMU, talk(5*time.Second))
+		p.until(5 * time.Second)
+		rec, err := r.Pause(r.t.Context(), "t", r.only().ID, "Jana", "card number")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		<-time.After(time.Second)
+		if _, err = r.Resume(r.t.Context(), "t", rec.ID); err != nil {
+			r.t.Fatal(err)
+		}
+		for i, s := range talk(6 * time.Second)[500:] {
+			packet := s.Packet
+			packet.Arrival = p.start.Add(s.At)
+			if i < 98 {
+				p.track(s.Stream).WritePacket(&packet)
+			}
+		}
+		p.pending = talk(8 * time.Second)[600:]
+		p.until(8 * time.Second)
+		p.capture.Close(nil)
+	})
+	wantPlayable(t, all[0], path)
+	for i, side := range sides(t, path, all[0].Files[0]) {
+		missing := func(n int) bool { return n >= 5*50 && n < 6*50 }
+		wantSpoken(t, side, 0, voice{stream: testmedia.Stream(i), to: 8 * time.Second}.packets(), missing)
+	}
+}
+
 // A pause that finds one side silent says so of what was before it.
 func TestCallPauseInMute(t *testing.T) {
 	sent := together(voice{stream: caller, to: 30 * time.Second}.packets(),
@@ -184,9 +216,10 @@ func TestCallCrash(t *testing.T) {
 					t.Fatalf("sample %d: got %#x, want %#x", n, sample, want)
 				}
 			}
-			track := tracksOf(all[0], "caller")[0]
-			if crashes := gaps(track, reelvault.GapCrash); len(crashes) != 1 || crashes[0].Start != f.Duration || track.Duration != f.Duration {
-				t.Errorf("track %+v, want a gap of cause crash from %v on", track, f.Duration)
+			for _, track := range all[0].Tracks {
+				if crashes := gaps(track, reelvault.GapCrash); len(crashes) != 1 || crashes[0].Start != f.Duration || track.Offset+track.Duration != f.Duration {
+					t.Errorf("track %+v, want a gap of cause crash from %v on", track, f.Duration)
+				}
 			}
 			if name != "one has stopped" {
 				return

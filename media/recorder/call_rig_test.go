@@ -130,8 +130,9 @@ func sides(t *testing.T, path string, f reelvault.File) []side {
 	}
 	le := binary.LittleEndian
 	channels := int(le.Uint16(b[22:]))
-	if got := int(le.Uint32(b[54:])); got != len(b)-wavHead {
-		t.Errorf("the head tells of %d bytes, the file has %d", got, len(b)-wavHead)
+	riff, samples, data := int(le.Uint32(b[4:])), int(le.Uint32(b[46:])), int(le.Uint32(b[54:]))
+	if riff != len(b)-8 || data != len(b)-wavHead || samples*channels != data || string(b[:4])+string(b[8:12]) != "RIFFWAVE" {
+		t.Errorf("the head tells of %d, %d and %d samples in %d bytes", riff, data, samples, len(b))
 	}
 	found := make([]side, channels)
 	for i, sample := range b[wavHead:] {

@@ -76,6 +76,7 @@ type capture struct {
 	tracks   []*track
 	reels    []*reel // of a browser one, and the first of a call that of its two sides
 	opened   bool
+	since    time.Time     // what arrived before is not taken, whoever hands it on now
 	first    bool          // no file has begun yet
 	ended    bool          // finish has run
 	nudge    time.Duration // see fits
@@ -241,7 +242,7 @@ func (c *capture) drain() {
 			c.timeline.Report(a.track.index, *a.report)
 			continue
 		}
-		if c.recording.paused.Load() {
+		if c.recording.paused.Load() || a.packet.Arrival.Before(c.since) {
 			continue
 		}
 		c.recorder.stats.packets.Add(1)
@@ -289,6 +290,7 @@ func (c *capture) pause(gap reelvault.Gap) {
 func (c *capture) resume(pause reelvault.Gap) {
 	now := time.Now()
 	c.drain()
+	c.since = now
 	for _, t := range c.tracks {
 		t.discard()
 		t.stretchPause(pause.End)
@@ -303,6 +305,7 @@ func (c *capture) release() {
 		return
 	}
 	now := time.Now()
+	c.since = now
 	for _, t := range c.tracks {
 		t.askKeyframe(now)
 	}

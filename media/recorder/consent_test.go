@@ -145,6 +145,74 @@ func TestCrashWhileWithheld(t *testing.T) {
 	}
 }
 
+// Nor does the next start write anything before the release, of a call or of a
+// browser: what follows it is kept, and nothing that arrived before.
+func TestCrashWhileWithheldAndAgain(t *testing.T) {
+	t.Run("a browser", func(t *testing.T) {
+		begin := func(r *rig) *publisher {
+			r.ledger.withheld = true
+			return r.camera(guest, testmedia.SendSpec{Length: 10 * time.Second})
+		}
+		wantNothingBefore(t, begin)
+	})
+	t.Run("a call", func(t *testing.T) {
+		begin := func(r *rig) *publisher {
+			r.ledger.withheld = true
+			return r.dial(reelvault.PCMU, talk(10*time.Second))
+		}
+		all, path := wantNothingBefore(t, begin)
+		for i, s := range sides(t, path, all[0].Files[0]) {
+			sent := voice{stream: testmedia.Stream(i), to: 10 * time.Second}.packets()
+			wantSpoken(t, s, 0, sent[250:], nil)
+		}
+	})
+}
+
+// wantNothingBefore withholds what begin begins from a recorder that crashes,
+// and from the next one for 5 s; then it lets it be recorded for 5 s more.
+func wantNothingBefore(t *testing.T, begin func(*rig) *publisher) ([]reelvault.Recording, string) {
+	t.Helper()
+	empty := func(r *rig, p *publisher) {
+		r.t.Helper()
+		left, err := os.ReadDir(r.path)
+		if s := r.Stats(); err != nil || len(left) != 0 || s.Packets != 0 || s.Bytes != 0 || len(r.ledger.all()) != 0 || p.asked != 0 {
+			r.t.Errorf("got %+v, files %v, %v and %d recordings, want none of anything", s, left, err, len(r.ledger.all()))
+		}
+	}
+	all, path := crash(t, func(r *rig) {
+		p := begin(r)
+		p.until(5 * time.Second)
+		empty(r, p)
+	}, func(r *rig) {
+		p := begin(r)
+		p.until(5 * time.Second)
+		empty(r, p)
+		early := p.pending[0].Packet // it came before the release, and is handed on after
+		early.Arrival = time.Now().Add(-time.Millisecond)
+		r.ledger.withheld = false
+		if err := r.Release(r.t.Context(), "t", "s"); err != nil {
+			r.t.Fatal(err)
+		}
+		p.track(p.pending[0].Stream).WritePacket(&early)
+		<-time.After(500 * time.Millisecond)
+		synctest.Wait()
+		if s := r.Stats(); s.Packets != 0 {
+			r.t.Errorf("got %+v, want nothing that arrived before the release", s)
+		}
+		p.start = p.start.Add(500 * time.Millisecond)
+		p.until(10 * time.Second)
+		p.capture.Close(nil)
+	})
+	if len(all) != 1 || len(all[0].Files) != 1 {
+		t.Fatalf("got %+v, want one recording of one file", all)
+	}
+	wantPlayable(t, all[0], path)
+	if got := all[0].EndedAt.Sub(all[0].StartedAt); !near(got, 5*time.Second, 100*time.Millisecond) {
+		t.Errorf("recording of %v, want the 5 s after the release", got)
+	}
+	return all, path
+}
+
 // A session of which nobody can say whether it is withheld is not recorded.
 func TestWithheldUnknown(t *testing.T) {
 	bubble(t, func(r *rig) {

@@ -15,6 +15,11 @@ const (
 	// the start; a clock that runs away is caught by it.
 	maxAhead = 10 * time.Second
 
+	// callAhead is the same of telephony, where no path is known to lose its
+	// queue at once: what comes that much too early is on a clock that has
+	// jumped. To believe it would leave a hole now, and leave out as much later.
+	callAhead = 500 * time.Millisecond
+
 	// maxBehind is how far back a frame may lie in decoding order, or ahead
 	// without having been heard. Pictures may be reordered by a few frame
 	// times; a clock that goes back is another clock.
@@ -133,13 +138,13 @@ func (c *clock) nearest(rtp uint32, at, delay time.Duration) (*era, int64, time.
 }
 
 // hear gives the era of a packet's timestamp, or none if it is on no clock
-// that was heard before, and its lateness.
-func (c *clock) hear(rtp uint32, at, delay time.Duration) (*era, int64, time.Duration) {
+// that was heard before, or ahead of it by more than may be, and its lateness.
+func (c *clock) hear(rtp uint32, at, delay, ahead time.Duration) (*era, int64, time.Duration) {
 	if len(c.eras) == 0 {
 		return nil, 0, 0
 	}
 	e, n, late := c.nearest(rtp, at, delay)
-	if n > e.last && late < -maxAhead || n <= e.last && e.span(e.last-n) > maxStep {
+	if n > e.last && late < -ahead || n <= e.last && e.span(e.last-n) > maxStep {
 		return nil, 0, 0
 	}
 	return e, n, late

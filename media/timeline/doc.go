@@ -71,7 +71,8 @@
 // 200 s. Reports are believed between the first track and another if both
 // bear the same CNAME, and then the other is where they say. Nobody sends
 // telephony through a queue of 5 s: a silence of that length whose end is not
-// in the timestamps is a clock that stood still.
+// in the timestamps is a clock that stood still, and what comes half a second
+// earlier than anything before it is on a clock that has jumped.
 //
 // # When a clock breaks
 //

@@ -67,7 +67,11 @@ func (t *Timeline) Arrive(track int, rtp uint32, arrival time.Time) {
 	}
 	k := t.tracks[track]
 	at := arrival.Sub(t.epoch)
-	e, n, rise := k.clock.hear(rtp, at, k.delay.min)
+	ahead := maxAhead
+	if t.apart {
+		ahead = callAhead
+	}
+	e, n, rise := k.clock.hear(rtp, at, k.delay.min, ahead)
 	if e != nil && n > e.last && at-e.media(n) < k.base-maxAhead {
 		k.distrust(at) // it ran ahead little by little
 		e = nil
