@@ -26,7 +26,6 @@
 package jitter
 
 import (
-	"math"
 	"math/bits"
 	"time"
 
@@ -48,30 +47,6 @@ const (
 
 	// DefaultWindow lets a burst of maxJump packets be lost. It takes 64 KiB.
 	DefaultWindow = 4096
-)
-
-const (
-	// maxJump is the largest step in sequence numbers that is still read as
-	// loss or reordering (RFC 3550, appendix A.1, MAX_DROPOUT). In a window that
-	// is smaller it is three quarters of that.
-	maxJump = 3000
-
-	// nearby is how far a second packet may lie from a stray one to confirm
-	// it. The appendix asks for the very next; on a lossy, reordering path the
-	// next few serve as well, and a random one still fails 65,504 times out
-	// of 65,536.
-	nearby = 16
-
-	// stuckAfter is how long every packet must have been too late, though
-	// newer by its timestamp, before the sequence is taken to have stepped
-	// back.
-	stuckAfter = time.Second
-
-	// forgetAfter is how long after Discard the old place in the sequence
-	// means anything: at 600 packets a second maxJump is passed by then.
-	forgetAfter = 5 * time.Second
-
-	none = -1 // no slot
 )
 
 // Config bounds a Buffer. A field that is not positive takes its default.
@@ -105,13 +80,6 @@ type Stats struct {
 	Discarded  uint64 // dropped by Discard
 	Lost       uint64 // never came in time
 	Restarts   uint64
-}
-
-// slot is one place of the ring. Occupied slots form a list in order of
-// arrival, so that the longest-held packet is known at once.
-type slot struct {
-	p            *media.Packet
-	older, newer int32
 }
 
 // Buffer holds the packets of one track. Use New.
@@ -249,157 +217,4 @@ func (b *Buffer) Stats() Stats { return b.stats }
 
 func (b *Buffer) full() bool {
 	return b.Len() >= b.conf.MaxPackets || b.bytes >= b.conf.MaxBytes
-}
-
-// forgotten says that p may begin anywhere: nothing came before, or what came
-// was discarded too long ago to compare with.
-func (b *Buffer) forgotten(p *media.Packet) bool {
-	if !b.started {
-		return true
-	}
-	return b.unanchored && b.held == 0 && p.SSRC == b.ssrc && p.Arrival.Sub(b.heard) > forgetAfter
-}
-
-// begin makes p's place the first of a stream. It takes nothing yet.
-func (b *Buffer) begin(p *media.Packet) {
-	b.started, b.unanchored = true, true
-	b.ssrc = p.SSRC
-	b.highest = int64(p.SequenceNumber) - 1
-	b.floor = math.MinInt64
-	b.newestRTP = p.Timestamp
-}
-
-// unwrap counts a sequence number on past 65,535: the reading nearest to the
-// highest one so far.
-func (b *Buffer) unwrap(seq uint16) int64 {
-	return b.highest + int64(int16(seq-uint16(b.highest)))
-}
-
-// bottom is the lowest place that is still open.
-func (b *Buffer) bottom() int64 {
-	if b.unanchored {
-		return b.floor
-	}
-	return b.next
-}
-
-// stuck says that p, late by its number, is newer than the stream by its
-// timestamp, and that the stream has stood still: the numbers have stepped
-// back. Retransmissions that a sender uses as padding are late, too, and may
-// be all that comes for a while; but they are old by their timestamps.
-func (b *Buffer) stuck(p *media.Packet) bool {
-	return int32(p.Timestamp-b.newestRTP) > 0 && p.Arrival.Sub(b.heard) >= stuckAfter
-}
-
-// doubt keeps a packet that does not fit the stream, or begins a new stream
-// with it if it confirms the one kept before.
-func (b *Buffer) doubt(p *media.Packet) {
-	q := b.probe
-	if q == nil {
-		b.probe = p
-		return
-	}
-	d := int16(p.SequenceNumber - q.SequenceNumber)
-	if p.SSRC != q.SSRC || d == 0 || d > nearby || d < -nearby {
-		b.stats.Strays++
-		b.probe = p
-		return
-	}
-	b.probe = nil
-	for b.held > 0 {
-		b.out = append(b.out, b.take())
-	}
-	b.stats.Restarts++
-	b.restart = true
-	b.begin(q)
-	b.accept(q, b.unwrap(q.SequenceNumber))
-	b.accept(p, b.unwrap(p.SequenceNumber))
-}
-
-func (b *Buffer) dropProbe() {
-	if b.probe != nil {
-		b.stats.Strays++
-		b.probe = nil
-	}
-}
-
-// accept puts p into its place in the ring.
-func (b *Buffer) accept(p *media.Packet, n int64) {
-	// Two streams that alternate would else reset each other for ever.
-	b.dropProbe()
-	for b.held > 0 && n-b.lowestHeld() > b.mask {
-		b.out = append(b.out, b.take())
-	}
-	i := int32(n & b.mask)
-	s := &b.slots[i]
-	if s.p != nil {
-		b.stats.Duplicates++
-		return
-	}
-	if b.held == 0 || n < b.lowest {
-		b.lowest = n
-	}
-	if n > b.highest {
-		b.highest, b.newestRTP = n, p.Timestamp
-	} else {
-		b.stats.Reordered++
-	}
-	*s = slot{p: p, older: b.newest, newer: none}
-	if b.newest != none {
-		b.slots[b.newest].newer = i
-	} else {
-		b.oldest = i
-	}
-	b.newest = i
-	b.held++
-	b.bytes += len(p.Payload)
-	b.heard = p.Arrival
-}
-
-// lowestHeld is a lower bound of the places in use.
-func (b *Buffer) lowestHeld() int64 {
-	if b.unanchored {
-		return b.lowest
-	}
-	return b.next
-}
-
-// missing says that the next packet to pop is not there, or not decided.
-func (b *Buffer) missing() bool { return b.unanchored || b.slots[b.next&b.mask].p == nil }
-
-// take removes the first packet in the ring, which must not be empty, and
-// gives up the hole before it. The caller accounts for its bytes.
-func (b *Buffer) take() Item {
-	if b.unanchored {
-		b.next, b.unanchored = b.lowest, false
-	}
-	var it Item
-	for b.slots[b.next&b.mask].p == nil {
-		b.next++
-		it.Lost++
-	}
-	i := int32(b.next & b.mask)
-	it.Packet, it.Restart = b.slots[i].p, b.restart
-	b.unlink(i)
-	b.next++
-	b.restart = false
-	b.stats.Lost += uint64(it.Lost)
-	return it
-}
-
-// unlink empties a slot.
-func (b *Buffer) unlink(i int32) {
-	s := b.slots[i]
-	if s.older != none {
-		b.slots[s.older].newer = s.newer
-	} else {
-		b.oldest = s.newer
-	}
-	if s.newer != none {
-		b.slots[s.newer].older = s.older
-	} else {
-		b.newest = s.older
-	}
-	b.slots[i] = slot{}
-	b.held--
 }

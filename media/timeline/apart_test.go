@@ -17,6 +17,7 @@ type party struct {
 	path   time.Duration // to us
 	first  uint32        // RTP timestamp at time 0
 	stands span          // it sends nothing, and its clock stands still
+	jumps  time.Duration // its timestamps, after 15 s
 	cname  string
 	wrong  time.Duration // added to what its reports say
 }
@@ -24,6 +25,9 @@ type party struct {
 func (p party) rtp(at time.Duration) uint32 {
 	if at >= p.stands.from {
 		at = max(p.stands.from, at-(p.stands.to-p.stands.from))
+	}
+	if at >= 15*time.Second {
+		at += p.jumps
 	}
 	return p.first + uint32(int64(at.Seconds()*8000*(1+p.ppm*1e-6)))
 }
@@ -104,6 +108,19 @@ func TestApartHold(t *testing.T) {
 			t.Fatalf("party %d: the frame of %v is at %v", track, at, place)
 		}
 	})
+}
+
+// A party whose timestamps jump goes on where it is heard, and nobody is moved
+// for it.
+func TestApartJump(t *testing.T) {
+	for _, jump := range []time.Duration{time.Second, 3 * time.Second, -3 * time.Second, time.Hour, -time.Hour} {
+		tl := timeline.New(timeline.Config{Apart: true})
+		call(tl, []party{{}, {jumps: jump, first: 1 << 31}}, 45*time.Second, func(track int, at, place time.Duration) {
+			if drift, ok := tl.Drift(track); ok && drift.Abs() > 40*mil || (place-at).Abs() > 40*mil {
+				t.Fatalf("jump by %v: the frame of party %d at %v is at %v, with a drift of %v", jump, track, at, place, drift)
+			}
+		})
+	}
 }
 
 // Reports say where a party belongs only if both have one sender, and only if
