@@ -86,6 +86,37 @@ func TestByeOvertakes(t *testing.T) {
 	p.whole(t, only(t, recordings), reelvault.PCMU, 2100*time.Millisecond)
 }
 
+// A call that is never acknowledged is recorded for as long as its client
+// sends, and ended by a BYE where it does not, when the 200 has been repeated
+// for 32 s (RFC 3261, section 13.3.1.4).
+func TestMissingACK(t *testing.T) {
+	t.Parallel()
+	p := newPhone(t)
+	silent := p.call(t, testmedia.CallSpec{Session: "silent", NoACK: true})
+	sending := p.call(t, testmedia.CallSpec{Session: "sending", NoACK: true})
+	const lasting = 35 * time.Second
+	talk(t, sending, testmedia.Talk{For: lasting})
+	select {
+	case <-silent.Ended():
+	case <-time.After(patience):
+		t.Error("the silent client was sent no BYE")
+	}
+	if s := p.closed(t, "silent"); s.TerminationReason != "ExternalSessionExpired" {
+		t.Errorf("got session %+v", s)
+	}
+	select {
+	case <-sending.Ended():
+		t.Error("the client that sends was sent a BYE")
+	default:
+	}
+	bye(t, sending)
+	s, recordings := p.ended(t, "sending")
+	if s.TerminationReason != "GuestLeft" {
+		t.Errorf("got session %+v", s)
+	}
+	p.whole(t, only(t, recordings), reelvault.PCMU, lasting)
+}
+
 // Who goes without a BYE is noticed by the silence: within a minute, and sooner
 // where RTCP has said goodbye. What was said is whole, and the client is told
 // by a BYE.

@@ -57,14 +57,20 @@ func (c sippCall) call(tb testing.TB, p *phone) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	sippRun(tb, dir, scenario, p.target(), "-t", c.transport, "-p", fmt.Sprint(local))
+}
+
+// sippRun has sipp play a scenario once.
+func sippRun(tb testing.TB, dir, scenario string, args ...string) {
+	tb.Helper()
 	voices := <-sippMedia
 	sippMedia <- voices
 	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	defer cancel()
-	command := []string{
-		"sipp", p.target(), "-sf", scenario, "-m", "1", "-t", c.transport, "-i", "127.0.0.1", "-p", fmt.Sprint(local),
-		"-mi", "127.0.0.1", "-mp", fmt.Sprint(voices), "-nostdin", "-timeout", "40", "-trace_err", "-error_file", filepath.Join(dir, "errors"),
-	}
+	command := append([]string{
+		"sipp", "-sf", scenario, "-m", "1", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", fmt.Sprint(voices),
+		"-nostdin", "-timeout", "40", "-trace_err", "-error_file", filepath.Join(dir, "errors"),
+	}, args...)
 	if os.Geteuid() != 0 {
 		command = append([]string{"sudo", "-n"}, command...)
 	}
@@ -72,7 +78,7 @@ func (c sippCall) call(tb testing.TB, p *phone) {
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		said, _ := os.ReadFile(filepath.Join(dir, "errors"))
-		tb.Fatalf("sipp: %v\n%s\n%s", err, tail(out), said)
+		tb.Errorf("sipp: %v\n%s\n%s", err, tail(out), said)
 	}
 }
 
