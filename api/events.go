@@ -133,11 +133,11 @@ func (s *Server) follower(ctx context.Context, c *caller, in *eventsInput) (read
 // the latest is of a log that is no more, as before a backup was restored.
 func (in *eventsInput) start(latest int64) (int64, error) {
 	if in.LastEventID != "" {
-		seq, err := strconv.ParseInt(in.LastEventID, 10, 64)
-		if err != nil || seq < 0 {
+		seq, err := strconv.ParseUint(in.LastEventID, 10, 63) // which takes digits only
+		if err != nil {
 			return 0, invalid("header.Last-Event-ID", "this is no id of an event")
 		}
-		return min(seq, latest), nil
+		return min(int64(seq), latest), nil //nolint:gosec // 63 bits
 	}
 	if in.After.Set {
 		return min(in.After.Value, latest), nil

@@ -22,8 +22,8 @@ type createInvitationInput struct {
 	Body struct {
 		Role        string `json:"role,omitempty" enum:"guest,operator" default:"guest"`
 		Participant string `json:"participant,omitempty" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"As whom they take part; made up if left out"`
-		Name        string `json:"name,omitempty" maxLength:"200" doc:"What the others read"`
-		LifeSeconds int    `json:"lifeSeconds,omitempty" minimum:"60" maximum:"2592000" doc:"How long it is good for; 86400 if left out"`
+		Name        string `json:"name,omitempty" maxLength:"200" pattern:"^[^\\x00-\\x1F\\x7F-\\x9F]*$" doc:"What the others read; without control characters"`
+		LifeSeconds int    `json:"lifeSeconds,omitempty" minimum:"60" maximum:"2592000" doc:"How long it is good for; 86400 if left out. Never longer than the token that makes it"`
 	}
 }
 

@@ -2,9 +2,11 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -37,11 +39,23 @@ func (s *Server) humaConfig() huma.Config {
 				},
 			},
 		},
-		Formats:                      huma.DefaultFormats,
+		Formats:                      map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{s.validationProblem},
 	}
+}
+
+// jsonFormat is Huma's, but refuses what is not UTF-8 (RFC 8259, section 8.1):
+// the decoder would replace it, and what somebody said is kept as it was sent.
+var jsonFormat = huma.Format{
+	Marshal: huma.DefaultJSONFormat.Marshal,
+	Unmarshal: func(data []byte, v any) error {
+		if !utf8.Valid(data) {
+			return errors.New("the body is not UTF-8")
+		}
+		return huma.DefaultJSONFormat.Unmarshal(data, v)
+	},
 }
 
 // schemaName names a schema after what it shows: our types that do end in View.
