@@ -182,16 +182,11 @@ func (s *Server) joinCall(ctx context.Context, c *caller, _ *struct{}) (*body[ca
 
 // callTicket makes a ticket for who was invited. It ends with the invitation.
 func (s *Server) callTicket(invitation reelvault.Credential) (reelvault.Secret, reelvault.Credential) {
-	secret, hash := NewSecret(reelvault.CredentialTicket)
-	ticket := reelvault.Credential{
-		ID: newID(), Kind: reelvault.CredentialTicket, TenantID: invitation.TenantID, Hash: hash,
-		Name: "call ticket of " + invitation.ParticipantID, IssuerID: invitation.ID, Scopes: scopesInCall(invitation.Role), Purpose: reelvault.PurposeCall,
-		SessionID: invitation.SessionID, ParticipantID: invitation.ParticipantID, Role: invitation.Role,
-		CreatedAt: s.now(), ExpiresAt: s.now().Add(callTicketLife),
-	}
-	if end := invitation.ExpiresAt; !end.IsZero() && end.Before(ticket.ExpiresAt) {
-		ticket.ExpiresAt = end
-	}
+	secret, ticket := s.newTicket(invitation.TenantID, callTicketLife)
+	ticket.Name, ticket.IssuerID = "call ticket of "+invitation.ParticipantID, invitation.ID
+	ticket.Scopes, ticket.Purpose, ticket.SessionID = scopesInCall(invitation.Role), reelvault.PurposeCall, invitation.SessionID
+	ticket.ParticipantID, ticket.Role = invitation.ParticipantID, invitation.Role
+	ticket.ExpiresAt = earlier(ticket.ExpiresAt, invitation.ExpiresAt)
 	return secret, ticket
 }
 

@@ -99,12 +99,9 @@ func mediaName(f reelvault.File) string { return f.ID + "." + string(f.Container
 // did. One that was got by a ticket is revoked with that ticket's issuer: the
 // ticket itself may have expired and be forgotten by then.
 func (s *Server) mediaTicket(c *caller, f reelvault.File, p reelvault.Purpose) (reelvault.Credential, string) {
-	secret, hash := NewSecret(reelvault.CredentialTicket)
-	cred := reelvault.Credential{
-		ID: newID(), Kind: reelvault.CredentialTicket, TenantID: c.TenantID, Hash: hash, Name: c.Name,
-		PersonID: c.credential.PersonID, IssuerID: cmp.Or(c.credential.IssuerID, c.credential.ID), Purpose: p, FileID: f.ID,
-		CreatedAt: s.now(), ExpiresAt: s.now().Add(mediaTicketLife),
-	}
+	secret, cred := s.newTicket(c.TenantID, mediaTicketLife)
+	cred.Name, cred.PersonID, cred.IssuerID = c.Name, c.credential.PersonID, cmp.Or(c.credential.IssuerID, c.credential.ID)
+	cred.Purpose, cred.FileID = p, f.ID
 	return cred, mediaPrefix + secret.Reveal() + "/" + mediaName(f)
 }
 

@@ -70,16 +70,10 @@ func (s *Server) createTicket(ctx context.Context, c *caller, in *createTicketIn
 	if in.Body.LifeSeconds > 0 {
 		life = time.Duration(in.Body.LifeSeconds) * time.Second
 	}
-	secret, hash := NewSecret(reelvault.CredentialTicket)
-	cred := reelvault.Credential{
-		ID: newID(), Kind: reelvault.CredentialTicket, TenantID: c.TenantID, Hash: hash,
-		Name: in.Body.Purpose + " ticket of " + c.Name, IssuerID: c.credential.ID, Purpose: purpose, SessionID: session.ID,
-		Scopes:    slices.DeleteFunc(slices.Clone(wanted), func(sc reelvault.Scope) bool { return !c.Can(sc) }),
-		CreatedAt: s.now(), ExpiresAt: s.now().Add(life),
-	}
-	if end := c.credential.ExpiresAt; !end.IsZero() && end.Before(cred.ExpiresAt) {
-		cred.ExpiresAt = end // nobody passes on what they won't have any more
-	}
+	secret, cred := s.newTicket(c.TenantID, life)
+	cred.Name, cred.IssuerID, cred.Purpose, cred.SessionID = in.Body.Purpose+" ticket of "+c.Name, c.credential.ID, purpose, session.ID
+	cred.Scopes = slices.DeleteFunc(slices.Clone(wanted), func(sc reelvault.Scope) bool { return !c.Can(sc) })
+	cred.ExpiresAt = earlier(cred.ExpiresAt, c.credential.ExpiresAt) // nobody passes on what they won't have any more
 	if purpose == reelvault.PurposePublish {
 		if in.Body.Participant == "" {
 			e := reelvault.Errorf(reelvault.Invalid, "a ticket to publish names its participant")
@@ -99,4 +93,13 @@ func (s *Server) createTicket(ctx context.Context, c *caller, in *createTicketIn
 		ID: cred.ID, Purpose: in.Body.Purpose, SessionID: session.ID, Participant: cred.ParticipantID,
 		Role: string(cred.Role), ExpiresAt: stamp(cred.ExpiresAt), Secret: secret.Reveal(),
 	}), nil
+}
+
+// newTicket begins a ticket for whatever purpose, with its secret: the caller
+// says what it is good for.
+func (s *Server) newTicket(tenantID string, life time.Duration) (reelvault.Secret, reelvault.Credential) {
+	secret, hash := NewSecret(reelvault.CredentialTicket)
+	return secret, reelvault.Credential{
+		ID: newID(), Kind: reelvault.CredentialTicket, TenantID: tenantID, Hash: hash, CreatedAt: s.now(), ExpiresAt: s.now().Add(life),
+	}
 }
