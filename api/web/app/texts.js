@@ -316,7 +316,8 @@ export const texts = {
   'call.files.off': 'Files cannot be shared here.',
   'call.files.none': 'No files have been shared yet.',
   'call.pick': 'Share files',
-  'call.pick.text': 'Or drop them anywhere on this page. Up to {size} each.',
+  'call.pick.text':
+    'Or drop them anywhere on this page. Up to {size} each. One that is broken off by a reload goes on when you share it again.',
   'call.upload.of': '{sent} of {size}',
   'call.upload.waiting': 'waiting…',
   'call.upload.tooLarge': 'This file is too large: {size} at most.',
