@@ -98,6 +98,11 @@ class CallRoom extends Element {
   }
 
   key(event) {
+    // Where the panel covers the pictures, it goes as a dialog does.
+    if (event.key === 'Escape' && this.panel && !wide.matches && !document.querySelector('dialog[open]')) {
+      this.togglePanel();
+      return;
+    }
     const what = keys[event.code];
     if (!what || !event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.repeat) return;
     event.preventDefault();
