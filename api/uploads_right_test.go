@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -126,4 +127,35 @@ func (w *world) awaitBusy(t *testing.T, path string) {
 			return
 		}
 	}
+}
+
+// A session that holds all that it may takes no more, and says what helps;
+// others do.
+func TestUploadSessionIsFull(t *testing.T) {
+	w := newWorld(t)
+	f := reelvault.File{ID: newID(), RecordingID: newID(), Container: reelvault.Plain, Durability: reelvault.Spooled, Key: newID(), Name: "a"}
+	r := reelvault.Recording{
+		ID: f.RecordingID, TenantID: w.a.ID, SessionID: w.a.Session, Kind: reelvault.RecordingFile, State: reelvault.RecordingRunning,
+		Durability: reelvault.Spooled, StartedAt: w.clock.Now(), Files: []reelvault.File{f},
+	}
+	must(t, w.catalog.BeginTransfer(t.Context(), r, reelvault.Transfer{
+		FileID: f.ID, RecordingID: r.ID, TenantID: r.TenantID, SessionID: r.SessionID, ParticipantID: "guest-1", Role: reelvault.RoleGuest, Size: 1 << 30,
+	}))
+	f.Bytes, f.Sealed = 1<<30, true
+	must(t, w.catalog.FinishTransfer(t.Context(), f, reelvault.Activity{
+		ID: newID(), TenantID: r.TenantID, SessionID: r.SessionID, At: w.clock.Now(), Type: reelvault.ActivitySharedFile,
+		Actor: reelvault.ActorGuest, ParticipantID: "guest-1", FileID: f.ID,
+	}))
+	announce := func(session string) *httptest.ResponseRecorder {
+		return w.do(tus("POST", "/api/v1/sessions/"+session+"/files?participant=guest-1", w.a.Token, "", "Upload-Length", "1"))
+	}
+	got := announce(w.a.Session)
+	wantStatus(t, got, 413)
+	problem := decode[struct{ Code, Detail, Hint string }](t, got)
+	if problem.Code != "too-large" || !strings.Contains(problem.Detail, "1073741824") || !strings.Contains(problem.Hint, "maxFileBytes") {
+		t.Errorf("got %+v", problem)
+	}
+	wantStatus(t, announce(w.session(t, w.a)), 201)
+	wantStatus(t, w.do(call{method: "DELETE", path: "/api/v1/recordings/" + r.ID, bearer: w.a.Token}), 204)
+	wantStatus(t, announce(w.a.Session), 201)
 }
