@@ -128,3 +128,44 @@ func TestCallDriftShows(t *testing.T) {
 		})
 	}
 }
+
+// A fast clock is led back where nothing is said, in either law: of what is
+// said nothing is left out, and nothing is missing.
+func TestCallDriftQuiet(t *testing.T) {
+	t.Parallel()
+	const length = 3 * time.Minute
+	for codec, hush := range map[reelvault.Codec]byte{reelvault.PCMU: quietSample, reelvault.PCMA: 0xd6} {
+		t.Run(string(codec), func(t *testing.T) {
+			t.Parallel()
+			sent := voice{stream: callee, to: length, ppm: 900, quiet: func(at time.Duration) bool { return at%(4*time.Second) < 3*voiceFrame }}.packets()
+			want := 0
+			for _, s := range sent {
+				for i, code := range s.Packet.Payload {
+					if code == quietSample {
+						s.Packet.Payload[i] = hush
+					} else {
+						want++
+					}
+				}
+			}
+			rec, path := call(t, codec, voice{stream: caller, to: length}.packets(), sent)
+			wantPlayable(t, rec, path)
+			got, left := 0, 0
+			for _, code := range sides(t, path, rec.Files[0])[1].samples {
+				switch code {
+				case hush:
+					left++
+				case map[reelvault.Codec]byte{reelvault.PCMU: 0xff, reelvault.PCMA: 0xd5}[codec]:
+				default:
+					got++
+				}
+			}
+			if track := tracksOf(rec, "callee")[0]; got != want || len(track.Gaps) != 0 {
+				t.Errorf("%d samples of %d are there, with gaps %+v", got, want, track.Gaps)
+			}
+			if all := len(sent)*160 - want; left >= all {
+				t.Errorf("%d quiet samples of %d are there: nothing was led back", left, all)
+			}
+		})
+	}
+}
