@@ -39,7 +39,7 @@ try {
   await phone(page);
   await screenRefused(page);
   await reaches(page, ['[data-action=leave]']);
-  await page.press('Space');
+  await page.press(' ');
   await callers.isOver(page, 'left');
   await phoneSized(page, 'left');
   for (const { faults } of [page, other]) assert(faults.length === 0, `the page says ${faults.join('; ')}`);
@@ -109,7 +109,7 @@ async function controls(page) {
   await page.press('Escape');
   await focused(page, '[data-action=devices]');
   await page.evaluate(() => document.querySelector('[data-action=end]').focus());
-  await page.press('Space');
+  await page.press(' ');
   await page.wait('the question', () => document.querySelector('dialog[open] [data-action=confirm]'));
   await page.press('Escape');
   await focused(page, '[data-action=end]');
@@ -117,7 +117,7 @@ async function controls(page) {
   await page.press('Enter');
   await page.wait('no panel', () => !document.querySelector('.call-panel'));
   await focused(page, '[data-action=chat]');
-  await page.press('Space');
+  await page.press(' ');
   await focused(page, '#call-message');
 }
 
@@ -157,7 +157,7 @@ async function screenRefused(page) {
   await page.evaluate(() => {
     navigator.mediaDevices.getDisplayMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));
   });
-  await page.press('Alt+KeyS');
+  await page.press('Alt+s');
   await page.wait('the words', () => document.querySelector('.call-troubles [role=alert]')?.textContent.includes('No screen'));
   await accessible(page, 'a screen that is refused');
 }

@@ -105,6 +105,7 @@ class Lobby extends Element {
             video
               ? html`<video
                   class="mirrored"
+                  tabindex="-1"
                   autoplay
                   playsinline
                   .muted=${true}

@@ -76,10 +76,12 @@ class Stage extends Element {
     `;
   }
 
+  // In Firefox the key Tab would stop at a video, where nothing can be done.
   video(peer, name) {
     return html`<video
       data-peer=${peer.key}
       data-state=${peer.state}
+      tabindex="-1"
       autoplay
       playsinline
       .muted=${Boolean(this.silent)}
@@ -130,6 +132,7 @@ class Stage extends Element {
           shown
             ? html`<video
                 class="mirrored"
+                tabindex="-1"
                 autoplay
                 playsinline
                 .muted=${true}
