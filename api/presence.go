@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/reelvault/reelvault"
@@ -308,43 +307,4 @@ func (f *Feed) departed(from place) storage.Note {
 		a.At, a.Actor, a.ParticipantID, a.ClientID = p.LeftAt, p.Role.Actor(), p.ID, ownClientID+a.ID
 		return a
 	}
-}
-
-// Adopt gives everybody the grace time to come back who was there when the
-// program ended, and notes those as having left who don't. Telephone calls are
-// left alone: they end with what carries them.
-func (f *Feed) Adopt(ctx context.Context) error {
-	for after, more := "", true; more; more = after != "" {
-		tenants, next, err := f.config.Catalog.Tenants(ctx, storage.Page{After: after, Limit: maxPage})
-		if err != nil {
-			return fmt.Errorf("list tenants: %w", err)
-		}
-		for _, t := range tenants {
-			if err := f.adopt(ctx, t.ID); err != nil {
-				return err
-			}
-		}
-		after = next
-	}
-	return nil
-}
-
-func (f *Feed) adopt(ctx context.Context, tenantID string) error {
-	live := true
-	filter := storage.SessionFilter{TenantID: tenantID, Live: &live}
-	for after, more := "", true; more; more = after != "" {
-		sessions, next, err := f.config.Catalog.Sessions(ctx, filter, storage.Page{After: after, Limit: maxPage})
-		if err != nil {
-			return fmt.Errorf("list sessions: %w", err)
-		}
-		for _, s := range sessions {
-			for _, p := range s.Participants {
-				if p.LeftAt.IsZero() && s.Channel != reelvault.ChannelPhone {
-					f.change(person{place{tenantID, s.ID}, p.ID}, func(*presence) {})
-				}
-			}
-		}
-		after = next
-	}
-	return nil
 }
