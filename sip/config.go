@@ -36,7 +36,7 @@ type Timers struct {
 	// section 13.3.1.4).
 	T1, T2 time.Duration
 
-	// Bye is how long a BYE of ours is repeated.
+	// Bye is how long a BYE of ours is repeated to one address.
 	Bye time.Duration
 
 	// Linger is how long packets are still taken after a BYE, which may
@@ -58,6 +58,11 @@ type Timers struct {
 	// section 4).
 	Refresh time.Duration
 
+	// Idle is how long a TCP connection may bring nothing while no call goes on
+	// that came over it. Clients that keep theirs open ping every minute or two
+	// (RFC 5626, section 4.4.1).
+	Idle time.Duration
+
 	// Check is how often this is looked at.
 	Check time.Duration
 }
@@ -66,7 +71,8 @@ type Timers struct {
 func DefaultTimers() Timers {
 	return Timers{
 		T1: 500 * time.Millisecond, T2: 4 * time.Second, Bye: 4 * time.Second, Linger: 200 * time.Millisecond,
-		Silence: 60 * time.Second, Left: 10 * time.Second, Held: 2 * time.Hour, Refresh: 90 * time.Second, Check: time.Second,
+		Silence: 60 * time.Second, Left: 10 * time.Second, Held: 2 * time.Hour, Refresh: 90 * time.Second,
+		Idle: 5 * time.Minute, Check: time.Second,
 	}
 }
 

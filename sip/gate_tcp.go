@@ -8,15 +8,18 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 )
 
 const (
-	// maxStreams bounds the open connections, and maxStrangers those among
-	// them that only wait for their 403.
-	maxStreams   = 1024
-	maxStrangers = 16
+	// maxStreams bounds the open connections, maxHostStreams those with one
+	// host, so that none can take all places: there are clients that open one
+	// for each call. maxStrangers bounds those that only wait for their 403.
+	maxStreams     = 1024
+	maxHostStreams = 512
+	maxStrangers   = 16
 
 	// messageTime bounds how long a message may take from its first byte.
 	messageTime = 30 * time.Second
@@ -40,18 +43,24 @@ type streams struct {
 	net.Listener
 
 	gate *gate
-	ctx  context.Context //nolint:containedctx // ends the waiting of readers, which sipgo calls without one
+	idle time.Duration            // how long a connection may be silent
+	busy func(remote string) bool // says whether a call came from there, whose connection may be silent
+	ctx  context.Context          //nolint:containedctx // ends the waiting of readers, which sipgo calls without one
 	end  context.CancelFunc
 
 	mu        sync.Mutex
 	open      map[*stream]bool
+	hosts     map[netip.Addr]int // connections of each
 	strangers int
 	closed    bool
 }
 
-func newStreams(l net.Listener, g *gate) *streams {
+func newStreams(l net.Listener, g *gate, idle time.Duration, busy func(remote string) bool) *streams {
 	ctx, end := context.WithCancel(context.Background())
-	return &streams{Listener: l, gate: g, ctx: ctx, end: end, open: map[*stream]bool{}}
+	return &streams{
+		Listener: l, gate: g, idle: idle, busy: busy, ctx: ctx, end: end,
+		open: map[*stream]bool{}, hosts: map[netip.Addr]int{},
+	}
 }
 
 // Accept implements net.Listener. It fails only when the listener is closed.
@@ -81,10 +90,11 @@ func (l *streams) admit(conn net.Conn) *stream {
 	s := &stream{Conn: conn, streams: l, host: host, foreign: !l.gate.admits(host), reader: bufio.NewReader(conn)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.open) >= maxStreams || s.foreign && l.strangers >= maxStrangers {
+	if l.closed || len(l.open) >= maxStreams || l.hosts[host] >= maxHostStreams || s.foreign && l.strangers >= maxStrangers {
 		l.gate.count.limited.Add(1)
 		return nil
 	}
+	l.hosts[host]++
 	if s.foreign {
 		l.strangers++
 	}
@@ -157,6 +167,9 @@ func (s *stream) Close() error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.open, s)
+		if l.hosts[s.host]--; l.hosts[s.host] == 0 {
+			delete(l.hosts, s.host)
+		}
 		if s.foreign {
 			l.strangers--
 		}
@@ -175,7 +188,9 @@ func (s *stream) Read(b []byte) (int, error) {
 		s.pending = onward
 	}
 	n := copy(b, s.pending)
-	s.pending = s.pending[n:]
+	if s.pending = s.pending[n:]; len(s.pending) == 0 {
+		s.pending = nil // a connection that says no more keeps no message
+	}
 	return n, nil
 }
 
@@ -207,10 +222,11 @@ func (s *stream) next() ([]byte, error) {
 		s.refuse(m, "513 Message Too Large")
 		return nil, io.EOF
 	}
-	m.body = make([]byte, length)
-	if _, err = io.ReadFull(s.reader, m.body); err != nil {
+	var body bytes.Buffer // grows with what comes, not with what is announced
+	if _, err = io.CopyN(&body, s.reader, int64(length)); err != nil {
 		return nil, err
 	}
+	m.body = body.Bytes()
 	onward, answer := g.check(m)
 	if answer != nil {
 		_, err = s.Write(answer)
@@ -218,13 +234,24 @@ func (s *stream) next() ([]byte, error) {
 	return onward, err
 }
 
+// await waits for the next message. A connection that brings none for long is
+// closed, unless a call came over it: its BYE does, too, or ours goes there.
+func (s *stream) await() error {
+	for {
+		if err := s.SetReadDeadline(time.Now().Add(s.streams.idle)); err != nil {
+			return err
+		}
+		_, err := s.reader.Peek(1)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !s.streams.busy(s.RemoteAddr().String()) {
+			return err
+		}
+	}
+}
+
 // read reads a message up to its body; there is none after a keep-alive
 // (RFC 5626, section 3.5.1).
 func (s *stream) read() (message, error) {
-	if err := s.SetReadDeadline(time.Time{}); err != nil {
-		return message{}, err
-	}
-	if _, err := s.reader.Peek(1); err != nil {
+	if err := s.await(); err != nil {
 		return message{}, err
 	}
 	if err := s.SetReadDeadline(time.Now().Add(messageTime)); err != nil {

@@ -11,14 +11,16 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// sayBye ends the dialog from this side. A client that does not answer has
-// gone anyway.
+// sayBye ends the dialog from this side. A client that does not answer where it
+// was heard last may be where its Contact is; one that answers nowhere has gone
+// anyway.
 func (c *call) sayBye() {
-	ctx, cancel := context.WithTimeout(c.bye, c.server.config.Timers.Bye)
-	defer cancel()
-	err := c.request(ctx, c.peer)
-	if fallback, ok := c.contact(); err != nil && ok && fallback != c.peer {
-		err = c.request(ctx, fallback)
+	c.mu.Lock()
+	peer := c.peer
+	c.mu.Unlock()
+	err := c.request(peer)
+	if fallback, ok := c.contact(); err != nil && ok && fallback != peer {
+		err = c.request(fallback)
 	}
 	if err != nil {
 		c.log.Debug("say BYE", "err", err)
@@ -38,13 +40,20 @@ func (c *call) contact() (string, bool) {
 	if port == 0 {
 		port = sip.DefaultUdpPort
 	}
-	return net.JoinHostPort(host.String(), strconv.Itoa(port)), true
+	return net.JoinHostPort(host.Unmap().String(), strconv.Itoa(port)), true
 }
 
 // request sends a BYE to an address and waits for its answer. It goes back to
 // where the client's last request came from: clients behind address
 // translation have a Contact that leads nowhere.
-func (c *call) request(ctx context.Context, to string) error {
+func (c *call) request(to string) error {
+	ctx, cancel := context.WithTimeout(c.bye, c.server.config.Timers.Bye)
+	defer cancel()
+	if sip.IsReliable(c.invite.Transport()) {
+		if err := c.server.connect(ctx, to); err != nil {
+			return fmt.Errorf("connect to client: %w", err)
+		}
+	}
 	tx, err := c.server.client.TransactionRequest(ctx, c.byeRequest(to), func(client *sipgo.Client, req *sip.Request) error {
 		return sipgo.ClientRequestAddVia(client, req)
 	})

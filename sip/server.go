@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -96,7 +98,7 @@ func (s *Server) listen(ctx context.Context) error {
 		conn, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", listener.Addr().String())
 		if err == nil {
 			s.port, err = strconv.Atoi(port)
-			s.tcp, s.udp = newStreams(listener, s.gate), newDatagrams(conn, s.gate)
+			s.tcp, s.udp = newStreams(listener, s.gate, s.config.Timers.Idle, s.busy), newDatagrams(conn, s.gate)
 			return err
 		}
 		failed = errors.Join(err, listener.Close())
@@ -119,7 +121,7 @@ func (s *Server) assemble() error {
 	quiet := slog.New(demoted{s.log.Handler()})
 	agent, err := sipgo.NewUA(
 		sipgo.WithUserAgent("reelvault"), sipgo.WithUserAgentParser(s.gate.parser),
-		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(quiet)),
+		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(quiet), sip.WithTransportLayerTransports(transports())),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(quiet)),
 	)
 	if err != nil {
@@ -182,6 +184,18 @@ func (s *Server) ended() bool {
 
 // Addr gives the address and port of SIP, UDP and TCP.
 func (s *Server) Addr() netip.AddrPort { return netip.AddrPortFrom(s.config.Address, uint16(s.port)) }
+
+// busy says whether a call came over the connection from there.
+func (s *Server) busy(remote string) bool {
+	s.mu.Lock()
+	calls := slices.Collect(maps.Values(s.calls))
+	s.mu.Unlock()
+	return slices.ContainsFunc(calls, func(c *call) bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.peer == remote
+	})
+}
 
 // HangupSession ends the calls of a session and returns when their captures
 // are closed.
