@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/muxtest"
 	"github.com/reelvault/reelvault/media/mux/wav"
 )
 
@@ -25,17 +26,17 @@ func FuzzRecover(f *testing.F) {
 	}
 	f.Add([]byte("RIFF"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m := &memory{b: bytes.Clone(b)}
+		m := &muxtest.Memory{B: bytes.Clone(b)}
 		s, err := wav.Recover(m)
 		if err != nil {
-			if !bytes.Equal(m.b, b) {
+			if !bytes.Equal(m.B, b) {
 				t.Fatalf("refused with %v and changed all the same", err)
 			}
 			return
 		}
 		wantWhole(t, m, s.Channels)
-		if d := len(m.b) - len(b); d > 1 || d < -1 || !bytes.Equal(m.b[wav.HeadSize:min(len(m.b), len(b))], b[wav.HeadSize:min(len(m.b), len(b))]) {
-			t.Fatalf("%d bytes became %d, or other samples", len(b), len(m.b))
+		if d := len(m.B) - len(b); d > 1 || d < -1 || !bytes.Equal(m.B[wav.HeadSize:min(len(m.B), len(b))], b[wav.HeadSize:min(len(m.B), len(b))]) {
+			t.Fatalf("%d bytes became %d, or other samples", len(b), len(m.B))
 		}
 		if again, err := wav.Recover(m); err != nil || !again.Whole || again.Duration != s.Duration {
 			t.Fatalf("again: got %+v, %v, want it whole", again, err)
@@ -50,7 +51,7 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add(byte(3), uint16(99), []byte("\x00\x00\x01abcd\x03\x02\x00ijkl\x80\xff\xffabcd\x00\xff\xffabcd"))
 	f.Fuzz(func(t *testing.T, kind byte, cut uint16, calls []byte) {
 		law, channels := laws[kind&1], int(kind>>1&1)+1
-		m := &memory{}
+		m := &muxtest.Memory{}
 		w := newWriter(t, m, law.codec, channels)
 		sides := newModel(law.silence, channels)
 		for at := int64(0); len(calls) >= 3; {
@@ -73,9 +74,9 @@ func FuzzRoundTrip(f *testing.F) {
 				t.Fatalf("%d samples are held", held)
 			}
 		}
-		m.b = m.b[:min(len(m.b), wav.HeadSize+int(cut))]
+		m.B = m.B[:min(len(m.B), wav.HeadSize+int(cut))]
 		if m.Size() >= wav.HeadSize {
-			if _, err := wav.Recover(&memory{b: bytes.Clone(m.b)}); err != nil {
+			if _, err := wav.Recover(&muxtest.Memory{B: bytes.Clone(m.B)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -118,16 +119,16 @@ func (m *model) length() (n int64) {
 }
 
 // check holds a file that was cut anywhere against the model.
-func (m *model) check(t *testing.T, f *memory, codec reelvault.Codec) {
+func (m *model) check(t *testing.T, f *muxtest.Memory, codec reelvault.Codec) {
 	t.Helper()
-	for i := wav.HeadSize; i < len(f.b); i++ {
+	for i := wav.HeadSize; i < len(f.B); i++ {
 		place, side := (i-wav.HeadSize)/len(m.sides), (i-wav.HeadSize)%len(m.sides)
 		want := m.silence
 		if place < len(m.sides[side]) {
 			want = m.sides[side][place]
 		}
-		if f.b[i] != want {
-			t.Fatalf("%s: sample %d of side %d is %#x, want %#x", codec, place, side, f.b[i], want)
+		if f.B[i] != want {
+			t.Fatalf("%s: sample %d of side %d is %#x, want %#x", codec, place, side, f.B[i], want)
 		}
 	}
 }

@@ -3,96 +3,21 @@ package wav_test
 import (
 	"bytes"
 	"encoding/binary"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/muxtest"
 	"github.com/reelvault/reelvault/media/mux/wav"
 )
 
 const sample = time.Second / wav.Rate
 
-// memory is an Output and a File. Its failAt'th write fails.
-type memory struct {
-	b         []byte
-	writes    int
-	repeats   []int64
-	failAt    int
-	err       error
-	boundless bool // repeats are counted only
-}
-
-func (m *memory) write() error {
-	m.writes++
-	if m.failAt > 0 && m.writes >= m.failAt {
-		return m.err
-	}
-	return nil
-}
-
-func (m *memory) Append(b []byte) error {
-	if err := m.write(); err != nil {
-		return err
-	}
-	m.b = append(m.b, b...)
-	return nil
-}
-
-func (m *memory) Repeat(value byte, n int64) error {
-	if err := m.write(); err != nil {
-		return err
-	}
-	m.repeats = append(m.repeats, n)
-	if !m.boundless {
-		m.b = append(m.b, bytes.Repeat([]byte{value}, int(n))...)
-	}
-	return nil
-}
-
-func (m *memory) WriteHead(b []byte) error {
-	if err := m.write(); err != nil {
-		return err
-	}
-	m.b = slices.Concat(b, m.b[min(len(b), len(m.b)):])
-	return nil
-}
-
-func (m *memory) ReadAt(b []byte, off int64) (int, error) {
-	if off >= int64(len(m.b)) {
-		return 0, io.EOF
-	}
-	n := copy(b, m.b[off:])
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (m *memory) WriteAt(b []byte, off int64) (int, error) {
-	if err := m.write(); err != nil {
-		return 0, err
-	}
-	m.b = append(m.b, make([]byte, max(0, int(off)+len(b)-len(m.b)))...)
-	return copy(m.b[off:], b), nil
-}
-
-func (m *memory) Truncate(size int64) error {
-	if err := m.write(); err != nil {
-		return err
-	}
-	m.b = m.b[:size]
-	return nil
-}
-
-func (m *memory) Size() int64 { return int64(len(m.b)) }
-
-func newWriter(tb testing.TB, m *memory, c reelvault.Codec, channels int) *wav.Writer {
+func newWriter(tb testing.TB, m *muxtest.Memory, c reelvault.Codec, channels int) *wav.Writer {
 	tb.Helper()
 	w, err := wav.NewWriter(m, c, channels)
 	if err != nil {
@@ -119,21 +44,21 @@ func closed(tb testing.TB, w *wav.Writer) time.Duration {
 }
 
 // lane gives the samples of one channel of a file.
-func lane(m *memory, channels, number int) []byte {
+func lane(m *muxtest.Memory, channels, number int) []byte {
 	var samples []byte
-	for i := wav.HeadSize + number - 1; i < len(m.b); i += channels {
-		samples = append(samples, m.b[i])
+	for i := wav.HeadSize + number - 1; i < len(m.B); i += channels {
+		samples = append(samples, m.B[i])
 	}
 	return samples
 }
 
 // wantWhole fails unless a file's sizes are those it has.
-func wantWhole(tb testing.TB, m *memory, channels int) {
+func wantWhole(tb testing.TB, m *muxtest.Memory, channels int) {
 	tb.Helper()
 	le := binary.LittleEndian
-	riff, fact, data := int(le.Uint32(m.b[4:])), int(le.Uint32(m.b[46:])), int(le.Uint32(m.b[54:]))
-	if riff != len(m.b)-8 || data != len(m.b)-wav.HeadSize || fact*channels != data || len(m.b)%2 != 0 {
-		tb.Errorf("sizes: got RIFF %d, fact %d, data %d in a file of %d bytes with %d channels", riff, fact, data, len(m.b), channels)
+	riff, fact, data := int(le.Uint32(m.B[4:])), int(le.Uint32(m.B[46:])), int(le.Uint32(m.B[54:]))
+	if riff != len(m.B)-8 || data != len(m.B)-wav.HeadSize || fact*channels != data || len(m.B)%2 != 0 {
+		tb.Errorf("sizes: got RIFF %d, fact %d, data %d in a file of %d bytes with %d channels", riff, fact, data, len(m.B), channels)
 	}
 }
 

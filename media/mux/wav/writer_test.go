@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/muxtest"
 	"github.com/reelvault/reelvault/media/mux/wav"
 )
 
@@ -24,7 +25,7 @@ var laws = []struct {
 func TestDecoded(t *testing.T) {
 	for _, law := range laws {
 		for channels := 1; channels <= 2; channels++ {
-			m := &memory{}
+			m := &muxtest.Memory{}
 			w := newWriter(t, m, law.codec, channels)
 			codes := [][]byte{noise(8000, 1), noise(8000, 7)}[:channels]
 			for at := int64(0); at < 8000; at += 160 {
@@ -35,12 +36,12 @@ func TestDecoded(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			unfinished := save(t, m.b)
+			unfinished := save(t, m.B)
 			if got := closed(t, w); got != time.Second {
 				t.Errorf("%s: closed with %v, want 1 s", law.codec, got)
 			}
 			wantWhole(t, m, channels)
-			name := save(t, m.b)
+			name := save(t, m.B)
 			probed := run(t, "ffprobe", "-v", "error", "-of", "csv=p=0", "-show_entries", "stream=codec_name,sample_rate,channels,duration", name)
 			if want := "pcm_" + law.ffmpeg + ",8000," + string(rune('0'+channels)) + ",1.000000\n"; probed != want {
 				t.Errorf("ffprobe: got %q, want %q", probed, want)
@@ -84,7 +85,7 @@ func TestPlaces(t *testing.T) {
 		"before zero":         {[]write{{1, -2, "xxab"}, {2, -9, "X"}}, "ab", ".."},
 	} {
 		for _, law := range laws {
-			m := &memory{}
+			m := &muxtest.Memory{}
 			w := newWriter(t, m, law.codec, 2)
 			for _, x := range test.writes {
 				put(t, w, x.lane, x.at, []byte(x.data))
@@ -105,7 +106,7 @@ func TestPlaces(t *testing.T) {
 
 // What comes for a place that is written already is left out, and only that.
 func TestFlush(t *testing.T) {
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := newWriter(t, m, reelvault.PCMU, 2)
 	put(t, w, 1, 0, []byte("abcdef"))
 	if err := w.Flush(4 * sample); err != nil {
@@ -130,14 +131,14 @@ func TestFlush(t *testing.T) {
 // A hold of hours takes a note of silence and no memory, and leaves room for
 // the other side.
 func TestLongHole(t *testing.T) {
-	m := &memory{boundless: true}
+	m := &muxtest.Memory{Boundless: true}
 	w := newWriter(t, m, reelvault.PCMA, 2)
 	const hold = 3 * 3600 * wav.Rate
 	put(t, w, 1, 0, []byte("ab"))
 	put(t, w, 1, hold, []byte("cd"))
 	put(t, w, 2, hold-3*wav.Rate, []byte("CD"))
-	if m.Size() > wav.HeadSize+4 || len(m.repeats) != 1 {
-		t.Errorf("got %d bytes and %v, want the silence as one", m.Size(), m.repeats)
+	if m.Size() > wav.HeadSize+4 || len(m.Repeats) != 1 {
+		t.Errorf("got %d bytes and %v, want the silence as one", m.Size(), m.Repeats)
 	}
 	if got, want := closed(t, w), (hold+2)*sample; got != want {
 		t.Errorf("closed with %v, want %v", got, want)
@@ -150,7 +151,7 @@ func TestLongHole(t *testing.T) {
 
 // A chunk has an even length.
 func TestOddMono(t *testing.T) {
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := newWriter(t, m, reelvault.PCMA, 1)
 	put(t, w, 1, 0, []byte("abc"))
 	if got, want := closed(t, w), 4*sample; got != want {
@@ -169,7 +170,7 @@ func TestLargest(t *testing.T) {
 		at   int64
 		want reelvault.Kind
 	}{{most - 160, reelvault.Internal}, {most - 159, reelvault.Invalid}} {
-		m := &memory{boundless: true}
+		m := &muxtest.Memory{Boundless: true}
 		w := newWriter(t, m, reelvault.PCMU, 2)
 		err := w.Write(1, time.Duration(test.at)*sample, make([]byte, 160))
 		if reelvault.KindOf(err) != test.want || (err == nil) == (test.want == reelvault.Invalid) {
@@ -184,24 +185,24 @@ func TestLargest(t *testing.T) {
 }
 
 func TestNothingWritten(t *testing.T) {
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := newWriter(t, m, reelvault.PCMU, 2)
 	put(t, w, 1, 0, nil)
-	if d := closed(t, w); d != 0 || m.writes != 0 || w.Size() != 0 {
-		t.Errorf("got %v, %d writes, %d bytes, want nothing", d, m.writes, w.Size())
+	if d := closed(t, w); d != 0 || m.Writes != 0 || w.Size() != 0 {
+		t.Errorf("got %v, %d writes, %d bytes, want nothing", d, m.Writes, w.Size())
 	}
 }
 
 func TestRefused(t *testing.T) {
-	if _, err := wav.NewWriter(&memory{}, reelvault.Opus, 2); reelvault.KindOf(err) != reelvault.Invalid {
+	if _, err := wav.NewWriter(&muxtest.Memory{}, reelvault.Opus, 2); reelvault.KindOf(err) != reelvault.Invalid {
 		t.Errorf("opus: got %v, want it invalid", err)
 	}
 	for _, channels := range []int{0, 3} {
-		if _, err := wav.NewWriter(&memory{}, reelvault.PCMU, channels); reelvault.KindOf(err) != reelvault.Invalid {
+		if _, err := wav.NewWriter(&muxtest.Memory{}, reelvault.PCMU, channels); reelvault.KindOf(err) != reelvault.Invalid {
 			t.Errorf("%d channels: got %v, want it invalid", channels, err)
 		}
 	}
-	w := newWriter(t, &memory{}, reelvault.PCMU, 1)
+	w := newWriter(t, &muxtest.Memory{}, reelvault.PCMU, 1)
 	for _, lane := range []int{-1, 0, 2} {
 		if err := w.Write(lane, 0, []byte("a")); reelvault.KindOf(err) != reelvault.Invalid {
 			t.Errorf("channel %d of 1: got %v, want it invalid", lane, err)
@@ -220,7 +221,7 @@ func TestRefused(t *testing.T) {
 func TestOutputFails(t *testing.T) {
 	gone := errors.New("the disk is gone")
 	for failAt := 1; ; failAt++ {
-		m := &memory{failAt: failAt, err: gone, boundless: true}
+		m := &muxtest.Memory{FailAt: failAt, Err: gone, Boundless: true}
 		w := newWriter(t, m, reelvault.PCMU, 1)
 		var failed error
 		for _, call := range []func() error{

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/muxtest"
 	"github.com/reelvault/reelvault/media/mux/webm"
 )
 
@@ -50,16 +51,16 @@ func BenchmarkWriter(b *testing.B) {
 
 // BenchmarkRecover measures mending ten minutes of one publisher, in memory.
 func BenchmarkRecover(b *testing.B) {
-	m := &memory{b: make([]byte, 0, 90<<20)}
+	m := &muxtest.Memory{B: make([]byte, 0, 90<<20)}
 	w := twoTracks(b, m)
 	picture, sound := make([]byte, 5000), append([]byte{0xf8}, make([]byte, 79)...)
 	for i := range 600 {
 		second(b, w, time.Duration(i)*time.Second, picture, sound)
 	}
-	crashed := m.b
+	crashed := m.B
 	b.SetBytes(int64(len(crashed)))
 	for b.Loop() {
-		_, err := webm.Recover(&memory{b: crashed})
+		_, err := webm.Recover(&muxtest.Memory{B: crashed})
 		must(b, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/at-wat/ebml-go"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/muxtest"
 	"github.com/reelvault/reelvault/media/mux/webm"
 )
 
@@ -17,7 +18,7 @@ import (
 func TestCues(t *testing.T) {
 	pic := video(t, reelvault.VP8, "160x120", "4")
 	m := closed(t, []source{opus(t, "4"), pic, pic.delayed(time.Second / 2)})
-	if n := wantCues(t, m.b); n != 8 {
+	if n := wantCues(t, m.B); n != 8 {
 		t.Errorf("%d cues, want one for each of 8 keyframes", n)
 	}
 }
@@ -26,15 +27,15 @@ func TestCues(t *testing.T) {
 // 5 s.
 func TestAudioCues(t *testing.T) {
 	audio := opus(t, "20")
-	if n := wantCues(t, closed(t, []source{audio}).b); n != 5 {
+	if n := wantCues(t, closed(t, []source{audio}).B); n != 5 {
 		t.Errorf("20 s of audio have %d cues, want 5", n)
 	}
 	pic := video(t, reelvault.VP8, "160x120", "3")
-	if n := wantCues(t, closed(t, []source{audio, pic}).b); n != 3+3 {
+	if n := wantCues(t, closed(t, []source{audio, pic}).B); n != 3+3 {
 		t.Errorf("20 s of audio with 3 s of video have %d cues, want 6", n)
 	}
 	pic = pic.delayed(18 * time.Second)
-	if n := wantCues(t, closed(t, []source{audio, pic}).b); n != 3+3 {
+	if n := wantCues(t, closed(t, []source{audio, pic}).B); n != 3+3 {
 		t.Errorf("18 s of audio before 3 s of video have %d cues, want 6", n)
 	}
 }
@@ -89,7 +90,7 @@ func wantCues(t *testing.T, b []byte) int {
 // spread evenly, a seek finds its way with them, and recovery finds the same.
 func TestFourHours(t *testing.T) {
 	const hours = 4 * time.Hour
-	m := &memory{b: make([]byte, 0, 40<<20)}
+	m := &muxtest.Memory{B: make([]byte, 0, 40<<20)}
 	w := webm.NewWriter(m, reelvault.WebM, start)
 	audio, err := w.AddTrack(webm.TrackSpec{Codec: reelvault.Opus, Media: reelvault.Audio})
 	must(t, err)
@@ -99,13 +100,13 @@ func TestFourHours(t *testing.T) {
 		must(t, w.WriteFrame(audio, at, 100*time.Millisecond, true, []byte{0xfb, 0x05, 0xff, 0xfe}))
 		must(t, w.WriteFrame(pic, at, 0, at%time.Second == 0, []byte("picture")))
 	}
-	live := bytes.Clone(m.b)
+	live := bytes.Clone(m.B)
 	got, err := w.Close()
 	must(t, err)
 	if want := hours; got != want {
 		t.Errorf("Close says %s, want %s", got, want)
 	}
-	cues := cuesOf(t, m.b)
+	cues := cuesOf(t, m.B)
 	if len(cues) > 4096 || len(cues) < 2048 {
 		t.Errorf("%d cues, want some thousand", len(cues))
 	}
@@ -114,17 +115,17 @@ func TestFourHours(t *testing.T) {
 			t.Errorf("no cue for %d ms after %d ms", gap, cues[i])
 		}
 	}
-	path := onDisk(t, m.b)
+	path := onDisk(t, m.B)
 	for i, line := range probe(t, path, "packet=pts_time", "-read_intervals", "3600%+#1,7200%+#1,10800%+#1") {
 		want := time.Duration(i+1) * time.Hour
 		if got := seconds(t, line); got > want || got < want-10*time.Second {
 			t.Errorf("seeking to %s leads to %s", want, got)
 		}
 	}
-	mended := &memory{b: live}
+	mended := &muxtest.Memory{B: live}
 	_, err = webm.Recover(mended)
 	must(t, err)
-	if found := cuesOf(t, mended.b); len(found) < len(cues)-1 {
+	if found := cuesOf(t, mended.B); len(found) < len(cues)-1 {
 		t.Errorf("recovery finds %d cues, the writer had %d", len(found), len(cues))
 	}
 }

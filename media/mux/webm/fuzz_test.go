@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/muxtest"
 	"github.com/reelvault/reelvault/media/mux/webm"
 )
 
@@ -27,10 +28,10 @@ func FuzzRecover(f *testing.F) {
 	}
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m := &memory{b: bytes.Clone(b)}
+		m := &muxtest.Memory{B: bytes.Clone(b)}
 		s, err := webm.Recover(m)
 		if err != nil {
-			if !bytes.Equal(m.b, b) {
+			if !bytes.Equal(m.B, b) {
 				t.Fatalf("refused with %v and changed all the same", err)
 			}
 			return
@@ -39,13 +40,13 @@ func FuzzRecover(f *testing.F) {
 			t.Fatalf("summary %+v of %d bytes", s, m.Size())
 		}
 		// Cues take less than the blocks they point to.
-		if len(m.b) > 2*len(b)+webm.HeadSize {
-			t.Fatalf("%d bytes became %d", len(b), len(m.b))
+		if len(m.B) > 2*len(b)+webm.HeadSize {
+			t.Fatalf("%d bytes became %d", len(b), len(m.B))
 		}
-		mended := bytes.Clone(m.b)
+		mended := bytes.Clone(m.B)
 		again, err := webm.Recover(m)
-		if err != nil || !bytes.Equal(m.b, mended) {
-			t.Fatalf("a second Recover gives %v and other bytes: %t", err, !bytes.Equal(m.b, mended))
+		if err != nil || !bytes.Equal(m.B, mended) {
+			t.Fatalf("a second Recover gives %v and other bytes: %t", err, !bytes.Equal(m.B, mended))
 		}
 		if again.Duration.Round(time.Microsecond) != s.Duration.Round(time.Microsecond) || len(again.Lanes) != len(s.Lanes) {
 			t.Fatalf("first %+v, then %+v", s, again)
@@ -97,7 +98,7 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte("\x00\x01\x00\x12\x00\xffsound\x01\x00\x09\x12\x00\xffsound\x12\x00\x01\x01"))
 	f.Add([]byte("\x00\x00\x20\x00\x00\x20\x12\x00\x01a\xf2\x01\x01b\x01\x00\x40\xf2\x01\x01c\x12\x00\x01d\xb2\x01\x01e"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m := &memory{}
+		m := &muxtest.Memory{}
 		z := &fuzzed{w: webm.NewWriter(m, reelvault.WebM, start), written: map[int][]sample{}}
 		for len(b) >= 3 {
 			var err error
@@ -105,19 +106,19 @@ func FuzzRoundTrip(f *testing.F) {
 				wantKind(t, err, reelvault.Invalid)
 			}
 		}
-		if len(m.b) == 0 {
+		if len(m.B) == 0 {
 			return
 		}
 		must(t, z.w.Flush(1<<60))
-		mended := &memory{b: bytes.Clone(m.b)}
+		mended := &muxtest.Memory{B: bytes.Clone(m.B)}
 		_, err := z.w.Close()
 		must(t, err)
 		_, err = webm.Recover(mended)
 		must(t, err)
-		if !bytes.Equal(m.b, mended.b) {
+		if !bytes.Equal(m.B, mended.B) {
 			t.Fatal("the recovered file differs from the closed one")
 		}
-		wantWritten(t, frames(t, m.b), z.written)
+		wantWritten(t, frames(t, m.B), z.written)
 	})
 }
 

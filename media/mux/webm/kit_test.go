@@ -2,7 +2,6 @@ package webm_test
 
 import (
 	"cmp"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,75 +12,11 @@ import (
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/muxtest"
 	"github.com/reelvault/reelvault/media/mux/webm"
 )
 
 var start = time.Date(2026, 11, 23, 8, 0, 0, 123e6, time.UTC)
-
-// memory is an Output and a File. Its failAt'th write fails.
-type memory struct {
-	b       []byte
-	appends int
-	heads   int
-	writes  int
-	failAt  int
-	err     error
-}
-
-func (m *memory) write() error {
-	m.writes++
-	if m.failAt > 0 && m.writes >= m.failAt {
-		return m.err
-	}
-	return nil
-}
-
-func (m *memory) Append(b []byte) error {
-	if err := m.write(); err != nil {
-		return err
-	}
-	m.appends++
-	m.b = append(m.b, b...)
-	return nil
-}
-
-func (m *memory) WriteHead(b []byte) error {
-	if err := m.write(); err != nil {
-		return err
-	}
-	m.heads++
-	m.b = slices.Concat(b, m.b[min(len(b), len(m.b)):])
-	return nil
-}
-
-func (m *memory) ReadAt(b []byte, off int64) (int, error) {
-	if off >= int64(len(m.b)) {
-		return 0, io.EOF
-	}
-	n := copy(b, m.b[off:])
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (m *memory) WriteAt(b []byte, off int64) (int, error) {
-	if err := m.write(); err != nil {
-		return 0, err
-	}
-	m.b = slices.Concat(m.b[:off], b, m.b[min(int(off)+len(b), len(m.b)):])
-	return len(b), nil
-}
-
-func (m *memory) Truncate(size int64) error {
-	if err := m.write(); err != nil {
-		return err
-	}
-	m.b = m.b[:size]
-	return nil
-}
-
-func (m *memory) Size() int64 { return int64(len(m.b)) }
 
 // mux writes the sources in the order in which their frames arrive: lag[i]
 // late for source i. Each track appears with its first frame, and a tick
@@ -122,9 +57,9 @@ func mux(tb testing.TB, out webm.Output, c reelvault.Container, sources []source
 }
 
 // closed writes the sources into a WebM file and closes it.
-func closed(tb testing.TB, sources []source, lag ...time.Duration) *memory {
+func closed(tb testing.TB, sources []source, lag ...time.Duration) *muxtest.Memory {
 	tb.Helper()
-	m := &memory{}
+	m := &muxtest.Memory{}
 	_, err := mux(tb, m, reelvault.WebM, sources, lag...).Close()
 	must(tb, err)
 	return m

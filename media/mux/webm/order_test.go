@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/muxtest"
 	"github.com/reelvault/reelvault/media/mux/webm"
 )
 
@@ -25,10 +26,10 @@ func TestLaggingTrack(t *testing.T) {
 					lanes = []int{2, 1} // the track that runs behind appears second
 				}
 				for i, s := range sources {
-					wantFrames(t, m.b, lanes[i], s.samples)
+					wantFrames(t, m.B, lanes[i], s.samples)
 				}
-				wantWhole(t, onDisk(t, m.b), sources[0].end())
-				wantOrder(t, m.b)
+				wantWhole(t, onDisk(t, m.B), sources[0].end())
+				wantOrder(t, m.B)
 			})
 		}
 	}
@@ -61,9 +62,9 @@ func wantOrder(t *testing.T, b []byte) {
 func TestTrackFarBehind(t *testing.T) {
 	audio, pic := opus(t, "2").delayed(100*time.Second), video(t, reelvault.VP8, "160x120", "2")
 	m := closed(t, []source{audio, pic}, 0, 100*time.Second)
-	wantFrames(t, m.b, 1, audio.samples)
-	wantFrames(t, m.b, 2, pic.samples)
-	if log := decode(t, onDisk(t, m.b)); log != "" {
+	wantFrames(t, m.B, 1, audio.samples)
+	wantFrames(t, m.B, 2, pic.samples)
+	if log := decode(t, onDisk(t, m.B)); log != "" {
 		t.Errorf("ffmpeg complains:\n%s", log)
 	}
 }
@@ -71,13 +72,13 @@ func TestTrackFarBehind(t *testing.T) {
 // A cluster is written once, in one piece, before it spans more than 500 ms
 // and when it has gathered 4 MiB; Flush writes one that no frame closes.
 func TestClustersAreBounded(t *testing.T) {
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := mux(t, m, reelvault.WebM, []source{opus(t, "4"), video(t, reelvault.VP8, "160x120", "4")})
 	_, err := w.Close()
 	must(t, err)
-	d, places := read(t, m.b)
-	if m.appends != len(d.Segment.Cluster)+1 {
-		t.Errorf("%d clusters and the cues took %d appends", len(d.Segment.Cluster), m.appends)
+	d, places := read(t, m.B)
+	if m.Appends != len(d.Segment.Cluster)+1 {
+		t.Errorf("%d clusters and the cues took %d appends", len(d.Segment.Cluster), m.Appends)
 	}
 	for i, c := range d.Segment.Cluster {
 		blocks := c.SimpleBlock
@@ -89,42 +90,42 @@ func TestClustersAreBounded(t *testing.T) {
 		t.Errorf("4 s make %d clusters", len(d.Segment.Cluster))
 	}
 	last := places["Cluster"][len(places["Cluster"])-1]
-	if cues := places["Cues"][0]; cues.at != last.end || cues.end != len(m.b) {
-		t.Errorf("clusters end at %d, cues go from %d to %d of %d", last.end, cues.at, cues.end, len(m.b))
+	if cues := places["Cues"][0]; cues.at != last.end || cues.end != len(m.B) {
+		t.Errorf("clusters end at %d, cues go from %d to %d of %d", last.end, cues.at, cues.end, len(m.B))
 	}
 
 	t.Run("flush", func(t *testing.T) {
-		m := &memory{}
+		m := &muxtest.Memory{}
 		w := mux(t, m, reelvault.WebM, []source{{
 			spec:    webm.TrackSpec{Codec: reelvault.VP8, Media: reelvault.Video},
 			samples: []sample{{at: time.Second, key: true, data: []byte("frame")}},
 		}})
 		must(t, w.Flush(1499*time.Millisecond))
-		if m.appends != 0 {
+		if m.Appends != 0 {
 			t.Error("a cluster of 499 ms was written")
 		}
 		must(t, w.Flush(1500*time.Millisecond))
 		must(t, w.Flush(3*time.Second))
-		if m.appends != 1 {
-			t.Errorf("a cluster of 500 ms was written %d times", m.appends)
+		if m.Appends != 1 {
+			t.Errorf("a cluster of 500 ms was written %d times", m.Appends)
 		}
 	})
 
 	t.Run("bytes", func(t *testing.T) {
-		m := &memory{}
+		m := &muxtest.Memory{}
 		w := webm.NewWriter(m, reelvault.WebM, start)
 		_, err := w.AddTrack(webm.TrackSpec{Codec: reelvault.VP8, Media: reelvault.Video})
 		must(t, err)
 		for i := range 9 {
 			must(t, w.WriteFrame(1, time.Duration(i)*time.Millisecond, 0, i == 0, make([]byte, 1<<20)))
 		}
-		if m.appends != 2 {
-			t.Errorf("9 MiB in 9 ms were written %d times before the end", m.appends)
+		if m.Appends != 2 {
+			t.Errorf("9 MiB in 9 ms were written %d times before the end", m.Appends)
 		}
 	})
 
 	t.Run("frames", func(t *testing.T) {
-		m := &memory{}
+		m := &muxtest.Memory{}
 		w := webm.NewWriter(m, reelvault.WebM, start)
 		for range 40 {
 			_, err := w.AddTrack(webm.TrackSpec{Codec: reelvault.VP8, Media: reelvault.Video})
@@ -133,8 +134,8 @@ func TestClustersAreBounded(t *testing.T) {
 		for i := range 40 * 490 {
 			must(t, w.WriteFrame(i%40+1, time.Duration(i/40)*time.Millisecond, 0, i < 40, []byte("x")))
 		}
-		if m.appends != 1 {
-			t.Errorf("19,600 frames in 490 ms were written %d times before the end", m.appends)
+		if m.Appends != 1 {
+			t.Errorf("19,600 frames in 490 ms were written %d times before the end", m.Appends)
 		}
 	})
 }
@@ -143,7 +144,7 @@ func TestClustersAreBounded(t *testing.T) {
 // also if that came first.
 func TestKeyframeBeginsCluster(t *testing.T) {
 	m := closed(t, []source{opus(t, "3"), video(t, reelvault.VP8, "160x120", "3")}, 0, 100*time.Millisecond)
-	d, _ := read(t, m.b)
+	d, _ := read(t, m.B)
 	keys := 0
 	for i, c := range d.Segment.Cluster {
 		for j, b := range c.SimpleBlock {

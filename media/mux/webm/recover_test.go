@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/muxtest"
 	"github.com/reelvault/reelvault/media/mux/webm"
 )
 
@@ -17,13 +18,13 @@ import (
 // last cluster, and what Close makes of it.
 func live(tb testing.TB, sources []source) (crashed, whole []byte) {
 	tb.Helper()
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := mux(tb, m, reelvault.WebM, sources)
 	must(tb, w.Flush(time.Hour))
-	crashed = bytes.Clone(m.b)
+	crashed = bytes.Clone(m.B)
 	_, err := w.Close()
 	must(tb, err)
-	return crashed, m.b
+	return crashed, m.B
 }
 
 // What Recover makes of a file whose clusters are whole is, byte for byte,
@@ -31,17 +32,17 @@ func live(tb testing.TB, sources []source) (crashed, whole []byte) {
 func TestRecoverIsClose(t *testing.T) {
 	sources := []source{opus(t, "4"), video(t, reelvault.VP8, "160x120", "4")}
 	crashed, whole := live(t, sources)
-	m := &memory{b: bytes.Clone(crashed)}
+	m := &muxtest.Memory{B: bytes.Clone(crashed)}
 	got, err := webm.Recover(m)
 	must(t, err)
-	if !bytes.Equal(m.b, whole) {
+	if !bytes.Equal(m.B, whole) {
 		t.Error("the mended file differs from the closed one")
 	}
-	writes := m.writes
+	writes := m.Writes
 	again, err := webm.Recover(m)
 	must(t, err)
-	if m.writes != writes || !bytes.Equal(m.b, whole) {
-		t.Errorf("a finished file was written to %d times", m.writes-writes)
+	if m.Writes != writes || !bytes.Equal(m.B, whole) {
+		t.Errorf("a finished file was written to %d times", m.Writes-writes)
 	}
 	for _, s := range []webm.Summary{got, again} {
 		if s.Duration != sources[0].end() || s.Bytes != int64(len(whole)) || len(s.Lanes) != 2 {
@@ -85,20 +86,20 @@ func TestCutAnywhere(t *testing.T) {
 		}
 		// A cut through the cues comes after the final head was written or before it.
 		for _, source := range [][]byte{crashed, whole} {
-			m := &memory{b: bytes.Clone(source[:min(cut, len(source))])}
+			m := &muxtest.Memory{B: bytes.Clone(source[:min(cut, len(source))])}
 			s, err := webm.Recover(m)
 			must(t, err)
-			if !bytes.Equal(m.b[webm.HeadSize:end], whole[webm.HeadSize:end]) || s.Bytes != m.Size() {
+			if !bytes.Equal(m.B[webm.HeadSize:end], whole[webm.HeadSize:end]) || s.Bytes != m.Size() {
 				t.Fatalf("cut at %d: the clusters before it are not what they were", cut)
 			}
 			if before, ok := mended[n]; ok {
-				if !bytes.Equal(m.b, before) {
+				if !bytes.Equal(m.B, before) {
 					t.Fatalf("cut at %d: %d clusters, and not the same file as after another such cut", cut, n)
 				}
 				continue
 			}
-			mended[n] = m.b
-			_, after := read(t, m.b)
+			mended[n] = m.B
+			_, after := read(t, m.B)
 			if len(after["Cluster"]) != n || (n > 0 && after["Cues"][0].at != end) {
 				t.Fatalf("cut at %d: %d clusters, want %d; cues %v", cut, len(after["Cluster"]), n, after["Cues"])
 			}
@@ -120,13 +121,13 @@ func TestCutPlays(t *testing.T) {
 		for _, f := range frames(t, whole[:c.at]) {
 			want += len(f)
 		}
-		m := &memory{b: bytes.Clone(crashed[:cut])}
-		if n := len(probe(t, onDisk(t, m.b), "packet=stream_index")); n < want {
+		m := &muxtest.Memory{B: bytes.Clone(crashed[:cut])}
+		if n := len(probe(t, onDisk(t, m.B), "packet=stream_index")); n < want {
 			t.Errorf("cut at %d: ffprobe sees %d frames, want %d at least", cut, n, want)
 		}
 		s, err := webm.Recover(m)
 		must(t, err)
-		path := onDisk(t, m.b)
+		path := onDisk(t, m.B)
 		if i == 0 {
 			continue // nothing left to play
 		}
@@ -145,10 +146,10 @@ func TestCutPlays(t *testing.T) {
 // Cues that a power cut left half written under a final head are made again.
 func TestDamagedCues(t *testing.T) {
 	_, whole := live(t, []source{opus(t, "2"), video(t, reelvault.VP8, "160x120", "2")})
-	m := &memory{b: patch(whole, len(whole)-4, 0, 0, 0, 0)}
+	m := &muxtest.Memory{B: patch(whole, len(whole)-4, 0, 0, 0, 0)}
 	_, err := webm.Recover(m)
 	must(t, err)
-	if !bytes.Equal(m.b, whole) {
+	if !bytes.Equal(m.B, whole) {
 		t.Error("the cues are not what they were")
 	}
 }
@@ -160,7 +161,7 @@ func TestRecoverIsRepeatable(t *testing.T) {
 	torn := append(bytes.Clone(crashed), whole[len(crashed)-300:len(crashed)-10]...)
 	failed := errors.New("broken off")
 	for failAt := 1; ; failAt++ {
-		m := &memory{b: bytes.Clone(torn), failAt: failAt, err: failed}
+		m := &muxtest.Memory{B: bytes.Clone(torn), FailAt: failAt, Err: failed}
 		_, err := webm.Recover(m)
 		if err == nil {
 			if failAt != 4 {
@@ -171,10 +172,10 @@ func TestRecoverIsRepeatable(t *testing.T) {
 		if !errors.Is(err, failed) {
 			t.Fatalf("got %v", err)
 		}
-		m.failAt = 0
+		m.FailAt = 0
 		_, err = webm.Recover(m)
 		must(t, err)
-		if !bytes.Equal(m.b, whole) {
+		if !bytes.Equal(m.B, whole) {
 			t.Errorf("broken off at write %d and repeated, the file differs", failAt)
 		}
 	}
@@ -203,10 +204,10 @@ func TestDamagedTail(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := &memory{b: tt.b}
+			m := &muxtest.Memory{B: tt.b}
 			_, err := webm.Recover(m)
 			must(t, err)
-			_, got := read(t, m.b)
+			_, got := read(t, m.B)
 			end := last.at
 			if tt.whole {
 				end = last.end
@@ -239,10 +240,10 @@ func TestNotOurs(t *testing.T) {
 	}
 	for name, b := range tests {
 		t.Run(name, func(t *testing.T) {
-			m := &memory{b: bytes.Clone(b)}
+			m := &muxtest.Memory{B: bytes.Clone(b)}
 			_, err := webm.Recover(m)
 			wantKind(t, err, reelvault.Invalid)
-			if !bytes.Equal(m.b, b) {
+			if !bytes.Equal(m.B, b) {
 				t.Error("the file was changed")
 			}
 		})
@@ -251,7 +252,8 @@ func TestNotOurs(t *testing.T) {
 
 // unreadable fails to read from an offset on.
 type unreadable struct {
-	memory
+	muxtest.Memory
+
 	from int64
 }
 
@@ -259,7 +261,7 @@ func (u *unreadable) ReadAt(b []byte, off int64) (int, error) {
 	if off+int64(len(b)) > u.from {
 		return 0, syscall.EIO
 	}
-	return u.memory.ReadAt(b, off)
+	return u.Memory.ReadAt(b, off)
 }
 
 // A disk that can't be read is no reason to cut a file.
@@ -267,12 +269,12 @@ func TestRecoverFromBadDisk(t *testing.T) {
 	crashed, whole := live(t, []source{opus(t, "2")})
 	for _, b := range [][]byte{crashed, whole} {
 		for _, from := range []int{100, webm.HeadSize + 1, webm.HeadSize + 6000, len(b) - 1} {
-			u := &unreadable{memory: memory{b: bytes.Clone(b)}, from: int64(from)}
+			u := &unreadable{Memory: muxtest.Memory{B: bytes.Clone(b)}, from: int64(from)}
 			_, err := webm.Recover(u)
 			if !errors.Is(err, syscall.EIO) {
 				t.Errorf("unreadable from %d: got %v", from, err)
 			}
-			if !bytes.Equal(u.b, b) {
+			if !bytes.Equal(u.B, b) {
 				t.Errorf("unreadable from %d: the file was changed", from)
 			}
 		}
@@ -282,21 +284,21 @@ func TestRecoverFromBadDisk(t *testing.T) {
 // A file without a frame has neither cues nor duration, and is finished all
 // the same.
 func TestEmptyFile(t *testing.T) {
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := webm.NewWriter(m, reelvault.WebM, start)
-	if d, err := w.Close(); err != nil || d != 0 || len(m.b) != 0 {
-		t.Errorf("without a track: %s, %v, %d bytes", d, err, len(m.b))
+	if d, err := w.Close(); err != nil || d != 0 || len(m.B) != 0 {
+		t.Errorf("without a track: %s, %v, %d bytes", d, err, len(m.B))
 	}
 	w = webm.NewWriter(m, reelvault.WebM, start)
 	_, err := w.AddTrack(webm.TrackSpec{Codec: reelvault.Opus, Media: reelvault.Audio})
 	must(t, err)
-	crashed := bytes.Clone(m.b)
+	crashed := bytes.Clone(m.B)
 	_, err = w.Close()
 	must(t, err)
-	r := &memory{b: crashed}
+	r := &muxtest.Memory{B: crashed}
 	s, err := webm.Recover(r)
 	must(t, err)
-	if !bytes.Equal(r.b, m.b) || s.Duration != 0 || len(s.Lanes) != 1 || s.Lanes[0].Frames != 0 {
+	if !bytes.Equal(r.B, m.B) || s.Duration != 0 || len(s.Lanes) != 1 || s.Lanes[0].Frames != 0 {
 		t.Errorf("recovered: %+v", s)
 	}
 }
@@ -322,13 +324,13 @@ func TestOpusDurations(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(strconv.Quote(tt.packet[:min(4, len(tt.packet))]), func(t *testing.T) {
-			m := &memory{}
+			m := &muxtest.Memory{}
 			w := webm.NewWriter(m, reelvault.WebM, start)
 			lane, err := w.AddTrack(webm.TrackSpec{Codec: reelvault.Opus, Media: reelvault.Audio})
 			must(t, err)
 			must(t, w.WriteFrame(lane, time.Second, 0, true, []byte(tt.packet)))
 			must(t, w.Flush(time.Hour))
-			s, err := webm.Recover(&memory{b: bytes.Clone(m.b)})
+			s, err := webm.Recover(&muxtest.Memory{B: bytes.Clone(m.B)})
 			must(t, err)
 			got, err := w.Close()
 			must(t, err)
@@ -342,7 +344,7 @@ func TestOpusDurations(t *testing.T) {
 // The last frame of video lasts as long as those before it, and a hole is no
 // frame.
 func TestLastFrameAfterHole(t *testing.T) {
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := webm.NewWriter(m, reelvault.WebM, start)
 	lane, err := w.AddTrack(webm.TrackSpec{Codec: reelvault.VP8, Media: reelvault.Video})
 	must(t, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/reelvault/reelvault"
+	"github.com/reelvault/reelvault/media/mux/muxtest"
 	"github.com/reelvault/reelvault/media/mux/webm"
 )
 
@@ -36,7 +37,7 @@ func TestCodecsPlay(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := &memory{}
+			m := &muxtest.Memory{}
 			w := mux(t, m, tt.container, tt.sources)
 			got, err := w.Close()
 			must(t, err)
@@ -51,17 +52,17 @@ func TestCodecsPlay(t *testing.T) {
 				t.Errorf("Size is %d, file has %d bytes", w.Size(), m.Size())
 			}
 			written := map[string]bool{}
-			d, _ := read(t, m.b)
+			d, _ := read(t, m.B)
 			for lane, e := range d.Segment.Tracks.TrackEntry {
 				for _, s := range tt.sources {
 					if int(e.Video.PixelWidth) == s.spec.Width && !written[s.spec.Name+e.CodecID] {
 						written[s.spec.Name+e.CodecID] = true
-						wantFrames(t, m.b, lane+1, s.samples)
+						wantFrames(t, m.B, lane+1, s.samples)
 						break
 					}
 				}
 			}
-			path := onDisk(t, m.b)
+			path := onDisk(t, m.B)
 			wantWhole(t, path, want)
 			if n := len(probe(t, path, "stream=index")); n != len(tt.sources) {
 				t.Errorf("ffprobe sees %d streams, want %d", n, len(tt.sources))
@@ -72,7 +73,7 @@ func TestCodecsPlay(t *testing.T) {
 
 // The head says what RFC 9559 and the codec mappings ask for.
 func TestHead(t *testing.T) {
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := webm.NewWriter(m, reelvault.Matroska, start)
 	specs := []webm.TrackSpec{
 		{Codec: reelvault.Opus, Media: reelvault.Audio, Name: "gu\xffest\x00"},
@@ -89,7 +90,7 @@ func TestHead(t *testing.T) {
 			t.Fatalf("lane %d, want %d", lane, i+1)
 		}
 	}
-	d, _ := read(t, m.b)
+	d, _ := read(t, m.B)
 	info := d.Segment.Info
 	if d.EBML.DocType != "matroska" || info.TimecodeScale != 1e6 || !info.DateUTC.Equal(start) ||
 		info.MuxingApp == "" || info.WritingApp == "" || info.Duration != 0 {
@@ -111,14 +112,14 @@ func TestHead(t *testing.T) {
 	if avc.TrackType != 1 || avc.Video.PixelWidth != 640 || avc.Video.PixelHeight != 360 || string(avc.CodecPrivate) != "\x01\x02\x03" {
 		t.Errorf("video track: %+v", avc)
 	}
-	if len(m.b) != webm.HeadSize {
-		t.Errorf("head has %d bytes, want %d", len(m.b), webm.HeadSize)
+	if len(m.B) != webm.HeadSize {
+		t.Errorf("head has %d bytes, want %d", len(m.B), webm.HeadSize)
 	}
 }
 
 // A track that is updated changes in the file, and nothing around it moves.
 func TestUpdateTrack(t *testing.T) {
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := webm.NewWriter(m, reelvault.Matroska, start)
 	s := webm.TrackSpec{Codec: reelvault.H264, Media: reelvault.Video, Private: []byte{1}}
 	lane, err := w.AddTrack(s)
@@ -132,16 +133,16 @@ func TestUpdateTrack(t *testing.T) {
 	_, err = w.AddTrack(webm.TrackSpec{Codec: reelvault.Opus, Media: reelvault.Audio})
 	must(t, err)
 	s.Private = []byte{1, 2, 3, 4}
-	if e := read1(t, m.b); !bytes.Equal(e.CodecPrivate, s.Private) {
+	if e := read1(t, m.B); !bytes.Equal(e.CodecPrivate, s.Private) {
 		t.Errorf("private bytes are %v", e.CodecPrivate)
 	}
-	before := bytes.Clone(m.b)
+	before := bytes.Clone(m.B)
 	s.Width, s.Height = 1920, 1080
 	must(t, w.UpdateTrack(lane, s))
-	if n := differing(before, m.b); n > 4 {
+	if n := differing(before, m.B); n > 4 {
 		t.Errorf("a larger picture changed %d bytes, want 4 at most", n)
 	}
-	e := read1(t, m.b)
+	e := read1(t, m.B)
 	if e.Video.PixelWidth != 1920 || e.Video.PixelHeight != 1080 || len(e.CodecPrivate) != 4 {
 		t.Errorf("track is %+v", e)
 	}
@@ -188,17 +189,17 @@ func TestRefusedTracks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := &memory{}
+			m := &muxtest.Memory{}
 			w := webm.NewWriter(m, tt.container, start)
 			_, err := w.AddTrack(tt.spec)
 			wantKind(t, err, reelvault.Invalid)
-			if len(m.b) != 0 {
-				t.Errorf("%d bytes were written", len(m.b))
+			if len(m.B) != 0 {
+				t.Errorf("%d bytes were written", len(m.B))
 			}
 		})
 	}
 	t.Run("too many", func(t *testing.T) {
-		m := &memory{}
+		m := &muxtest.Memory{}
 		w := webm.NewWriter(m, reelvault.WebM, start)
 		spec, n := webm.TrackSpec{Codec: reelvault.VP8, Media: pic}, 0
 		var err error
@@ -212,7 +213,7 @@ func TestRefusedTracks(t *testing.T) {
 		must(t, w.WriteFrame(n-1, 0, 0, true, []byte("frame")))
 		_, err = w.Close()
 		must(t, err)
-		if d, _ := read(t, m.b); len(d.Segment.Tracks.TrackEntry) != n-1 || len(d.Segment.Cluster) != 1 {
+		if d, _ := read(t, m.B); len(d.Segment.Tracks.TrackEntry) != n-1 || len(d.Segment.Cluster) != 1 {
 			t.Errorf("%d tracks, %d clusters", len(d.Segment.Tracks.TrackEntry), len(d.Segment.Cluster))
 		}
 	})
@@ -220,7 +221,7 @@ func TestRefusedTracks(t *testing.T) {
 
 // Frames that make no sense are refused, and the next one is taken.
 func TestRefusedFrames(t *testing.T) {
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := webm.NewWriter(m, reelvault.WebM, start)
 	wantKind(t, w.WriteFrame(1, 0, 0, true, []byte("x")), reelvault.Invalid)
 	_, err := w.AddTrack(webm.TrackSpec{Codec: reelvault.VP8, Media: reelvault.Video})
@@ -236,7 +237,7 @@ func TestRefusedFrames(t *testing.T) {
 	_, err = w.Close()
 	must(t, err)
 	var got []string
-	for _, f := range frames(t, m.b)[1] {
+	for _, f := range frames(t, m.B)[1] {
 		got = append(got, string(f.data)+"@"+strconv.Itoa(int(f.at.Milliseconds())))
 	}
 	if want := "a@0 b@1 c@1000 d@1001"; strings.Join(got, " ") != want {
@@ -244,8 +245,8 @@ func TestRefusedFrames(t *testing.T) {
 	}
 	wantKind(t, w.WriteFrame(1, 0, 0, true, []byte("x")), reelvault.Conflict)
 	wantKind(t, w.Flush(time.Hour), reelvault.Conflict)
-	before := bytes.Clone(m.b)
-	if d, err := w.Close(); err != nil || d != w.Duration() || !bytes.Equal(before, m.b) {
+	before := bytes.Clone(m.B)
+	if d, err := w.Close(); err != nil || d != w.Duration() || !bytes.Equal(before, m.B) {
 		t.Errorf("second Close: %s, %v", d, err)
 	}
 }
@@ -255,7 +256,7 @@ func TestRefusedFrames(t *testing.T) {
 func TestOutputFails(t *testing.T) {
 	full := errors.New("no space left")
 	for failAt := 1; failAt <= 7; failAt++ {
-		m := &memory{failAt: failAt, err: full}
+		m := &muxtest.Memory{FailAt: failAt, Err: full}
 		w := webm.NewWriter(m, reelvault.WebM, start)
 		var first error
 		note := func(err error) {
@@ -287,7 +288,7 @@ func TestOutputFails(t *testing.T) {
 // Equal input makes equal bytes.
 func TestDeterministic(t *testing.T) {
 	s := []source{opus(t, "2"), video(t, reelvault.VP8, "160x120", "2")}
-	if !bytes.Equal(closed(t, s).b, closed(t, s).b) {
+	if !bytes.Equal(closed(t, s).B, closed(t, s).B) {
 		t.Error("two files of the same frames differ")
 	}
 }
@@ -295,15 +296,15 @@ func TestDeterministic(t *testing.T) {
 // Closing changes only the first 512 bytes of the head: one sector of the
 // disk holds the old head or the new one, never a mixture.
 func TestCloseChangesOneSector(t *testing.T) {
-	m := &memory{}
+	m := &muxtest.Memory{}
 	w := mux(t, m, reelvault.Matroska, []source{opus(t, "2"), video(t, reelvault.H264, "160x120", "2")})
-	before := bytes.Clone(m.b[:webm.HeadSize])
+	before := bytes.Clone(m.B[:webm.HeadSize])
 	_, err := w.Close()
 	must(t, err)
-	if !bytes.Equal(before[512:], m.b[512:webm.HeadSize]) {
+	if !bytes.Equal(before[512:], m.B[512:webm.HeadSize]) {
 		t.Error("bytes behind the first sector changed")
 	}
-	if bytes.Equal(before[:512], m.b[:512]) {
+	if bytes.Equal(before[:512], m.B[:512]) {
 		t.Error("nothing changed")
 	}
 }
@@ -317,7 +318,7 @@ func TestSizeChange(t *testing.T) {
 			if codec == reelvault.H264 {
 				small, large = inBand(t, small), inBand(t, large)
 			}
-			m := &memory{}
+			m := &muxtest.Memory{}
 			w := webm.NewWriter(m, reelvault.Matroska, start)
 			lane, err := w.AddTrack(small.spec)
 			must(t, err)
@@ -332,7 +333,7 @@ func TestSizeChange(t *testing.T) {
 			}
 			_, err = w.Close()
 			must(t, err)
-			path := onDisk(t, m.b)
+			path := onDisk(t, m.B)
 			wantWhole(t, path, 4*time.Second)
 			sizes := map[string]int{}
 			for _, line := range probe(t, path, "frame=width,height") {
@@ -341,7 +342,7 @@ func TestSizeChange(t *testing.T) {
 			if sizes["160,120"] != 50 || sizes["320,240"] != 50 {
 				t.Errorf("decoded sizes: %v, want 50 of each", sizes)
 			}
-			if e := read1(t, m.b); e.Video.PixelWidth != 320 {
+			if e := read1(t, m.B); e.Video.PixelWidth != 320 {
 				t.Errorf("the head tells a width of %d", e.Video.PixelWidth)
 			}
 		})
