@@ -131,7 +131,7 @@ func (g *gate) parses(data []byte) (ok bool) {
 		}
 	}()
 	parsed, err := g.parser.ParseSIP(data)
-	if err != nil || parsed.Via() == nil || parsed.CSeq() == nil || parsed.CallID() == nil || parsed.From() == nil || parsed.To() == nil {
+	if err != nil || parsed.Via() == nil || parsed.Via().Host == "" || parsed.CSeq() == nil || parsed.CallID() == nil || parsed.From() == nil || parsed.To() == nil {
 		return false
 	}
 	request, is := parsed.(*sip.Request)

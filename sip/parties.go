@@ -87,7 +87,7 @@ func (c *cast) distribute(meta siprec.Metadata, from *sip.FromHeader, voices []v
 // callUnnamed makes the caller of a call that nothing is said of but its From.
 func (c *cast) callUnnamed(from *sip.FromHeader) {
 	if len(c.people) == 0 {
-		c.take(siprec.Participant{Name: from.DisplayName, Address: siprec.Address(from.Address.String())}, -1, true)
+		c.take(siprec.Participant{Name: siprec.Name(from.DisplayName), Address: siprec.Address(from.Address.String())}, -1, true)
 		c.people[0].vague = true
 	}
 }

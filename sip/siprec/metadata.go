@@ -2,6 +2,7 @@ package siprec
 
 import (
 	"strings"
+	"unicode"
 )
 
 const (
@@ -148,8 +149,8 @@ func (r *reader) participant(e *element) {
 	if address := Address(named.value("aor")); address != "" {
 		p.Address = address
 	}
-	if name := strings.TrimSpace(named.child("name")); name != "" {
-		p.Name = string(clip([]byte(strings.ToValidUTF8(name, "")), maxName))
+	if name := Name(named.child("name")); name != "" {
+		p.Name = name
 	}
 	if e.value("disassociate-time") != "" {
 		p.Left = true
@@ -263,6 +264,17 @@ func (r *reader) call(id string) {
 	if i := r.find(id); i >= 0 {
 		r.data.Participants[i].Calling = true
 	}
+}
+
+// Name gives a display name as one line of text, cut where it is too long.
+func Name(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
+	return strings.TrimSpace(strings.ToValidUTF8(text[:min(len(text), maxName)], ""))
 }
 
 // Address gives an address of record as a URI without parameters, headers and

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/reelvault/reelvault"
 	"github.com/reelvault/reelvault/testmedia"
@@ -62,7 +63,7 @@ func wrongs() []wrong {
 		{"tags that never end", mixed, parts(strings.Repeat("<recording a='", 1000)), nil, 200},
 		{"NUL in metadata", mixed, parts(named("A\x00n")), nil, 200},
 		{"no UTF-8 in metadata", mixed, parts(named("\xff\xfe\xc0")), nil, 200},
-		{"long name", mixed, parts(named(strings.Repeat("é", 10_000))), nil, 200},
+		{"long name", mixed, parts(named("A" + strings.Repeat("é", 10_000))), nil, 200},
 		{"control characters in a name", mixed, parts(named("&#x202e;&#27;[2J&#10;&#13;")), nil, 200},
 		{"script in a name", mixed, parts(named("&lt;script&gt;alert(1)&lt;/script&gt;")), nil, 200},
 		{"1,000 participants", mixed, parts("<recording>" + strings.Repeat("<participant participant_id='x'/>", 1000)), nil, 200},
@@ -86,6 +87,9 @@ func wrongs() []wrong {
 		{"NUL in a header", "application/sdp", someOffer, replace(x, x+"X-Odd: a\x00b\r\n"), 200},
 		{"NUL in the request", "application/sdp", someOffer, replace("INVITE sip:record", "INVITE sip:rec\x00rd"), answered},
 		{"NUL in the Call-ID", "application/sdp", someOffer, replace("Call-ID: ", "Call-ID: \x00"), answered},
+		{"NUL in a name", "application/sdp", someOffer, replace(`"Src"`, "\"S\x00c\""), 200},
+		{"long From", "application/sdp", someOffer, replace(`"Src"`, "\"S"+strings.Repeat("é", 10_000)+"\""), 200},
+		{"no host in Via", "application/sdp", someOffer, replace("Via: ", "Via: SIP/2.0/UDP ;;;===\r\nX: "), 400},
 		{"garbage for Via", "application/sdp", someOffer, replace("Via: SIP/2.0/", "Via: nonsense/"), 400},
 		{"1,000 Vias", "application/sdp", someOffer, replace(x, x+strings.Repeat("Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKa\r\n", 1000)), 200},
 		{"garbage for Contact", "application/sdp", someOffer, replace("Contact: <sip:", "Contact: <<<sip:[:::"), 400},
@@ -148,7 +152,7 @@ func TestMalformed(t *testing.T) {
 	}
 	for _, s := range p.sessions(t) {
 		said := fmt.Sprint(s.Name, s.ExternalID, s.Participants)
-		if len(s.Name) > 200 || len(s.Participants) > 200 || strings.ContainsFunc(said, unicode.IsControl) || strings.Contains(said, "aaaaaaaaaa") || strings.Contains(said, "root:") {
+		if len(s.Name) > 200 || len(said) > 50_000 || !utf8.ValidString(said) || strings.ContainsRune(said, utf8.RuneError) || len(s.Participants) > 200 || strings.ContainsFunc(said, unicode.IsControl) || strings.Contains(said, "aaaaaaaaaa") || strings.Contains(said, "root:") {
 			t.Errorf("got session %.300q", said)
 		}
 	}
