@@ -55,7 +55,13 @@ try {
   await accessible(guest, 'the question before consent is withdrawn');
   await guest.click('[data-action=confirm]');
   for (const page of [guest, operator]) await says(page, 'Not recorded: not everybody agreed');
-  await callers.sees(guest, 'operator');
+  for (const [page, other] of [
+    [guest, 'operator'],
+    [operator, 'guest'],
+  ]) {
+    await callers.sees(page, other);
+    await callers.hears(page, other);
+  }
   await callers.says(guest, 'We go on without');
   await callers.reads(operator, 'We go on without');
   await shot(guest, 'refused');

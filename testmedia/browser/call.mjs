@@ -89,6 +89,7 @@ async function refused() {
     ['NotAllowedError', ['camera', 'microphone'], 'not allowed', 'watch and write'],
     ['NotFoundError', ['camera'], 'No camera', 'microphone only'],
     ['NotReadableError', ['microphone'], 'in use', 'camera only'],
+    ['OverconstrainedError', ['camera', 'microphone'], 'not there any more', 'watch and write'],
   ]) {
     const page = await chromium.page();
     await page.before(`(${lack})(${JSON.stringify({ error, kinds })})`);
