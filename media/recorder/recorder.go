@@ -21,6 +21,12 @@
 // that a call's file holds what was sent, bit by bit, and silence of its law
 // where nothing came, with a gap that says why.
 //
+// What makes up for a clock in the middle of a word is a gap as well: a mute
+// where a slow one left nothing, and a loss as long as what a fast one brought
+// too much, of which the end is where it was left out. What comes after silence
+// was written in its place is lost from there on, whatever the silence before
+// it was.
+//
 // A capture's goroutine owns its tracks, timeline and muxer, so the media
 // path waits for no other; it looks up the recording's zero under a lock that
 // is never held over a call that may wait. Sources reach it by a bounded inbox and never wait: a
