@@ -23,6 +23,11 @@ import (
 // word. It is a wire value.
 const reasonExpired reelvault.TerminationReason = "ExternalSessionExpired"
 
+// madeClientID marks the coming of somebody to a session that was made for their
+// call, so that a restart knows which sessions to end. It is kept with them or
+// not at all, and no client may choose an id that begins so.
+const madeClientID = "reelvault:call"
+
 // maxExternalID is how long an id of another system may be, as in the API.
 const maxExternalID = 200
 
@@ -110,6 +115,14 @@ func (p *phone) enter(session string, fresh bool) {
 	s.ours = s.ours || fresh
 }
 
+// ours says whether a session with calls in it was made here.
+func (p *phone) ours(session string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.running[session]
+	return s != nil && s.ours
+}
+
 // leave says whether the last call has left a session that was made here.
 func (p *phone) leave(session string) (last, ours bool) {
 	p.mu.Lock()
@@ -127,14 +140,16 @@ func (p *phone) leave(session string) (last, ours bool) {
 
 // Update implements sip.Calls.
 func (p *phone) Update(ctx context.Context, s sip.Session, parties []sip.Party) error {
-	began := time.Now().UTC()
+	began, ours := time.Now().UTC(), p.ours(s.ID)
 	for i, party := range parties {
 		now := began.Add(time.Duration(i) * time.Millisecond) // so that the caller stays the first in lists
 		came, err := p.catalog.SetParticipant(ctx, s.TenantID, s.ID, reelvault.Participant{
 			ID: party.ID, Role: party.Role, Name: party.Name, Address: party.Address, JoinedAt: now,
 		}, func(who reelvault.Participant) reelvault.Activity {
 			a := activityOf(s, reelvault.ActivityJoined, who, now)
-			a.Data = nameAndRole(who)
+			if a.Data = nameAndRole(who); ours {
+				a.ClientID = madeClientID
+			}
 			return a
 		})
 		if err != nil {
@@ -213,7 +228,8 @@ func activityOf(s sip.Session, t reelvault.ActivityType, who reelvault.Participa
 const recoverPage = 200
 
 // recover ends the sessions of calls that a crash has cut off: a dialog does
-// not outlive the process, and its client will call anew.
+// not outlive the process, and its client will call anew. In those that others
+// have made, and will end, it lets the parties leave.
 func (p *phone) recover(ctx context.Context) error {
 	tenant, err := p.catalog.TenantNamed(ctx, p.tenant)
 	if err != nil {
@@ -243,7 +259,7 @@ func (p *phone) recover(ctx context.Context) error {
 	}
 }
 
-// bury ends a session in which somebody seems to be calling.
+// bury ends a session in which somebody seems to be calling, if it is ours.
 func (p *phone) bury(ctx context.Context, s reelvault.Session) error {
 	s, err := p.catalog.Session(ctx, s.TenantID, s.ID)
 	if err != nil {
@@ -255,11 +271,31 @@ func (p *phone) bury(ctx context.Context, s reelvault.Session) error {
 	if !calling {
 		return nil
 	}
+	made, err := p.made(ctx, s)
+	if err != nil {
+		return err
+	}
+	if !made {
+		return p.part(ctx, s)
+	}
 	p.log.WarnContext(ctx, "ended the session of a call that was cut off", "session", s.ID)
 	if _, err = p.feed.EndSession(ctx, s.TenantID, s.ID, reasonExpired); err != nil {
 		return fmt.Errorf("end session of call: %w", err)
 	}
 	return nil
+}
+
+// firstActivities is among how many of a session's activities the coming of its
+// caller is looked for, who comes first to a session that is made for a call.
+const firstActivities = 100
+
+// made says whether a session was made for a call.
+func (p *phone) made(ctx context.Context, s reelvault.Session) (bool, error) {
+	as, err := p.catalog.Activities(ctx, storage.ActivityFilter{TenantID: s.TenantID, SessionID: s.ID, Limit: firstActivities})
+	if err != nil {
+		return false, fmt.Errorf("list activities of call: %w", err)
+	}
+	return slices.ContainsFunc(as, func(a reelvault.Activity) bool { return a.ClientID == madeClientID }), nil
 }
 
 // openPhone begins to take telephone calls, if it is set to.
