@@ -25,6 +25,14 @@ func (f *Feed) Shut(sessionID string) bool {
 	return false
 }
 
+// Tied says whether a connection or stream ties somebody to a session.
+func (f *Feed) Tied(tenantID, sessionID, id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.present[person{place{tenantID, sessionID}, id}]
+	return p != nil && p.ties > 0
+}
+
 // HangUpUninvited is what Run does now and then.
 func (s *Server) HangUpUninvited(ctx context.Context) { s.hangUpUninvited(ctx) }
 

@@ -142,6 +142,7 @@ func (f *Feed) come(ctx context.Context, at place, p reelvault.Participant) erro
 	if !came {
 		return f.noteSilent(ctx, person{at, p.ID})
 	}
+	f.change(person{at, p.ID}, func(here *presence) { here.silent = false })
 	f.ring(at.tenantID, at.sessionID)
 	return nil
 }

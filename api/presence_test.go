@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -172,6 +173,30 @@ func TestRefusedOfferIsNotNoted(t *testing.T) {
 	wantStatus(t, w.offer("whip", w.a.Session, w.a.Token, "?participant=guest-1"), 201)
 	w.await(t, "who never connected", func() bool { return len(w.what(t)) == 4 })
 	wantList(t, "what happened", w.what(t), []string{"Joined guest-3", "Left guest-3", "Joined guest-1", "Left guest-1"})
+}
+
+// Who comes while a refused offer lets them be out again has come, and leaves
+// like others.
+func TestComesWhileAnOfferFails(t *testing.T) {
+	w := newWorldOf(t, time.Millisecond)
+	url, ticket := w.listen(t)+"/api/v1/events", w.callTicket(t, "guest-1")
+	came := make(chan *stream, 1)
+	var once sync.Once
+	w.catalog.goes = func() error {
+		once.Do(func() {
+			go func() { came <- open(t, url, ticket) }()
+			w.await(t, "the stream", func() bool { return w.feed.Tied(w.a.ID, w.a.Session, "guest-1") })
+		})
+		return nil
+	}
+	w.gateway.err = reelvault.Errorf(reelvault.Invalid, "malformed SDP")
+	wantStatus(t, w.offer("whip", w.a.Session, ticket, ""), 422)
+	s := <-came
+	s.lines.Scan()
+	wantList(t, "what happened", w.what(t), []string{"Joined guest-1"})
+	must(t, s.Body.Close())
+	w.await(t, "the leaving", func() bool { return len(w.what(t)) == 2 })
+	wantList(t, "what happened", w.what(t), []string{"Joined guest-1", "Left guest-1"})
 }
 
 // participants lists who is or was in the first tenant's session.
