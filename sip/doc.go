@@ -10,7 +10,9 @@
 //
 // The gate stands in front of the transport: it lets in who is allowed, mends
 // what many clients write wrong, bounds size and rate, and answers what is no
-// SIP, so that only well-formed messages come further.
+// SIP, so that only well-formed messages come further. A connection holds no
+// more than what has come of one message, and is closed when it is silent and
+// no call came over it; that goes for connections that this side opens, too.
 //
 // A call is one dialog. Its goroutine is the handler of its first INVITE and
 // lives as long as the call: it repeats the 200 until the ACK, watches for

@@ -30,8 +30,8 @@ func newPhoneRig(t *testing.T) *phoneRig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := catalog.Close(); err != nil {
-			t.Error(err)
+		if failed := catalog.Close(); failed != nil {
+			t.Error(failed)
 		}
 	})
 	tenant, err := ensureTenant(t.Context(), catalog, "tenant", time.Now().UTC())
@@ -126,7 +126,7 @@ func TestRecoverCalls(t *testing.T) {
 	if s, here := r.session(again); again != theirs || here != 2 {
 		t.Errorf("called again: got session %s with %d parties, want %s with 2", s.ID, here, theirs.ID)
 	}
-	if err := r.End(t.Context(), again, sip.CauseBye); err != nil {
+	if err = r.End(t.Context(), again, sip.CauseBye); err != nil {
 		t.Error(err)
 	}
 	if s, here := r.session(again); !s.Status.Live() || here != 0 {
