@@ -27,7 +27,15 @@ import (
 // the program for all tests.
 const programKey = "E2E_PROGRAM"
 
+// insideKey is an environment variable that is set in a process of these tests
+// which has a network of its own.
+const insideKey = "E2E_INSIDE"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(insideKey) != "" { // the process outside has built the program
+		m.Run()
+		return
+	}
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
 		log.Fatal(err)
@@ -50,7 +58,13 @@ var complaint = regexp.MustCompile(`(?m)^.*(panic|request failed).*$`)
 // it ends it must do so in order, without having panicked.
 func start(t *testing.T, flags ...string) *node.Node {
 	t.Helper()
-	n, err := node.Start(t.Context(), node.Spec{Program: os.Getenv(programKey), Dir: t.TempDir(), Args: flags})
+	return startAt(t, "", flags...)
+}
+
+// startAt is start for a node that listens on another address than loopback.
+func startAt(t *testing.T, host string, flags ...string) *node.Node {
+	t.Helper()
+	n, err := node.Start(t.Context(), node.Spec{Program: os.Getenv(programKey), Dir: t.TempDir(), Host: host, Args: flags})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,14 +34,15 @@ const startTimeout = 30 * time.Second
 type Spec struct {
 	Program string   // built by Build
 	Dir     string   // the node makes its data folder here
+	Host    string   // the address it listens on; 127.0.0.1 if empty
 	Args    []string // more flags of serve
 	Env     []string // more environment
 }
 
 // Node is a running process and what is needed to start it again.
 type Node struct {
-	Base  string // http://127.0.0.1:port
-	Media string // 127.0.0.1:port, UDP and TCP
+	Base  string // http://127.0.0.1:port, or Host of its Spec
+	Media string // 127.0.0.1:port, or Host, UDP and TCP
 	Data  string // data folder
 
 	spec  Spec
@@ -70,12 +72,13 @@ func Start(ctx context.Context, spec Spec) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(web))
+	host := cmp.Or(spec.Host, "127.0.0.1")
+	address := net.JoinHostPort(host, strconv.Itoa(web))
 	n := &Node{
-		Base: "http://" + address, Media: net.JoinHostPort("127.0.0.1", strconv.Itoa(media)),
+		Base: "http://" + address, Media: net.JoinHostPort(host, strconv.Itoa(media)),
 		Data: filepath.Join(spec.Dir, "data"), spec: spec, out: &output{},
 	}
-	n.args = append([]string{"serve", "--data", n.Data, "--http", address, "--webrtc-port", strconv.Itoa(media)}, spec.Args...)
+	n.args = append([]string{"serve", "--data", n.Data, "--http", address, "--webrtc-host", host, "--webrtc-port", strconv.Itoa(media)}, spec.Args...)
 	return n, n.Restart(ctx)
 }
 

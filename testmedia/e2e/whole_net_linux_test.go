@@ -1,0 +1,129 @@
+package e2e_test
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// hurry runs a command ahead of everybody else's, where it may: browsers whose
+// sound and picture are compared have to make both in time, however busy the
+// machine is. Whatever the command starts inherits it.
+const hurry = `chrt --rr 1 true 2>/dev/null && exec chrt --rr 1 "$0" "$@"; exec "$0" "$@"`
+
+// inside says whether t runs in a process whose network leads nowhere. If it
+// does not, inside runs it in one, as root of that network, and takes over how
+// it went. What a process makes in such a network ends with the process.
+func inside(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(insideKey) != "" {
+		return true
+	}
+	runtime.LockOSThread() // Pdeathsig goes by the thread
+	defer runtime.UnlockOSThread()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", hurry, os.Args[0], //nolint:gosec // this program
+		"-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=15m", "-test.artifacts", "-test.outputdir="+t.ArtifactDir())
+	cmd.Env = append(os.Environ(), insideKey+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	words := t.Output()
+	cmd.Stdout, cmd.Stderr = words, words
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("make a network namespace: %v; it takes root, or user namespaces for everybody "+
+			"(sysctl user.max_user_namespaces above 0, and where there is one kernel.apparmor_restrict_unprivileged_userns=0)", err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the test in its own network: %v", err)
+	}
+	return false
+}
+
+// The two ends of a far network's only cable. Nobody else sees them.
+const (
+	nearEnd = "10.0.0.1"
+	farEnd  = "10.0.0.2"
+)
+
+// farNetwork is a network that only a cable leads to, whose near end is in the
+// network of the test.
+type farNetwork struct {
+	place string // a process in it
+}
+
+// newFarNetwork makes one, for as long as t.
+func newFarNetwork(t *testing.T) farNetwork {
+	t.Helper()
+	holder := exec.Command("cat") //nolint:noctx // it ends when its input does, at the latest with the test
+	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	input, err := holder.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatalf("make the far network: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(input.Close(), holder.Wait()); err != nil {
+			t.Errorf("end of the far network: %v", err)
+		}
+	})
+	far := farNetwork{strconv.Itoa(holder.Process.Pid)}
+	command(t, "ip", "link", "set", "lo", "up")
+	command(t, "ip", "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", far.place)
+	command(t, "ip", "address", "add", nearEnd+"/30", "dev", "cable")
+	command(t, "ip", "link", "set", "cable", "up")
+	far.command(t, "ip", "link", "set", "lo", "up")
+	far.command(t, "ip", "address", "add", farEnd+"/30", "dev", "cable")
+	far.command(t, "ip", "link", "set", "cable", "up")
+	return far
+}
+
+// cut takes the cable away for a while, and gives when it was away.
+func (f farNetwork) cut(t *testing.T, d time.Duration) span {
+	t.Helper()
+	var away span
+	away.from = time.Now()
+	f.command(t, "ip", "link", "set", "cable", "down")
+	<-time.After(d)
+	f.command(t, "ip", "link", "set", "cable", "up")
+	away.to = time.Now()
+	return away
+}
+
+func (f farNetwork) command(t *testing.T, args ...string) {
+	t.Helper()
+	command(t, "nsenter", append([]string{"--target", f.place, "--net", "--"}, args...)...)
+}
+
+// chromium gives the path of a program that starts Chromium there, which trusts
+// the pages of origin as if they came by HTTPS.
+func (f farNetwork) chromium(t *testing.T, origin string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "chromium")
+	script := fmt.Sprintf("#!/bin/sh\nexec nsenter --target %s --net -- %s --unsafely-treat-insecure-origin-as-secure=%s \"$@\"\n",
+		f.place, cmp.Or(os.Getenv("CHROMIUM"), "/usr/bin/chromium"), origin)
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	return path
+}
+
+func command(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
+	}
+}
