@@ -60,8 +60,8 @@ func (t *track) audio(f *media.Frame, at time.Duration, now time.Time) {
 		if t.filling {
 			end = t.fillFrom
 		}
-		if t.hole != nil || f.AfterLoss || t.tooLate || at-end >= silenceLongest {
-			t.gapBefore(f.AfterLoss || t.tooLate, end, t.heardFrom(at))
+		if t.hole != nil || f.AfterLoss || at-end >= silenceLongest {
+			t.gapBefore(f.AfterLoss, end, t.heardFrom(at))
 		}
 		if !t.fill(at, now) {
 			return
@@ -70,7 +70,7 @@ func (t *track) audio(f *media.Frame, at time.Duration, now time.Time) {
 	if !t.write(f, at, now) {
 		return
 	}
-	t.started, t.filling, t.tooLate, t.hole = true, false, false, nil
+	t.started, t.filling, t.hole = true, false, nil
 	t.end = at + f.Duration
 	t.offHold()
 }
@@ -84,11 +84,14 @@ func (t *track) late(f *media.Frame, at time.Duration) bool {
 	case t.filling:
 		t.closeMute()
 		if at > t.fillFrom { // up to here nothing was sent
-			t.gapBefore(f.AfterLoss || t.tooLate, t.fillFrom, at)
+			t.gapBefore(f.AfterLoss, t.fillFrom, at)
 			t.fillFrom, t.hole = at, nil
 			t.offHold()
 		}
-		t.tooLate = true
+		if end := min(at+f.Duration, t.end); end > t.fillFrom {
+			t.closeGap(reelvault.Gap{Start: t.fillFrom, End: end, Cause: reelvault.GapLoss})
+			t.fillFrom = end
+		}
 	case call:
 		t.closeGap(reelvault.Gap{Start: at, End: min(at+f.Duration, t.end), Cause: reelvault.GapLoss})
 	}

@@ -54,7 +54,6 @@ type track struct {
 	lastKey  time.Time
 	filling  bool // silence is being written for want of packets
 	fillFrom time.Duration
-	tooLate  bool // what was sent since fillFrom came when silence stood there
 	muting   bool // the last gap is a silence in a call that goes on
 }
 

@@ -44,7 +44,7 @@ type Stream struct {
 	latch     latch
 	last      media.Track // took the last packet
 	told      [2]uint64   // payload types that Unknown was told of
-	swept     time.Time   // both sockets: when they were looked into
+	swept     time.Time   // both sockets: when they were last looked into and emptied
 	sweptRTCP time.Time
 	cname     string
 	heard     time.Time
@@ -109,28 +109,33 @@ func (s *Stream) sweep(b *batch, c *chunk, most int, reports bool) {
 	if s.media == nil {
 		return
 	}
-	now := time.Now()
+	began := time.Now()
 	for taken := 0; taken < most; {
 		n := s.media.receive(b)
+		now := time.Now() // behind the call: nothing in it came later
 		for i := range n {
 			s.takeMedia(b, i, now, c)
 		}
 		if taken += n; n < batchPackets {
+			s.swept = began
 			break
 		}
 	}
-	s.swept = now
 	if !reports {
 		return
 	}
-	for i := range s.reports.receive(b) {
+	began = time.Now()
+	n := s.reports.receive(b)
+	now := time.Now()
+	for i := range n {
 		s.takeReports(b, i, arrival(b, i, s.sweptRTCP, now))
 	}
-	s.sweptRTCP = now
+	s.sweptRTCP = began
 }
 
 // arrival turns the kernel's stamp into a time with a monotonic reading. The
-// packet came since the last sweep, whatever happened to the host's clock.
+// packet came since the last sweep that left nothing, and before now, whatever
+// happened to the host's clock.
 func arrival(b *batch, i int, swept, now time.Time) time.Time {
 	stamp := b.stamp(i)
 	if stamp.IsZero() {
