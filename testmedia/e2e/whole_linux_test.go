@@ -45,6 +45,7 @@ func TestWhole(t *testing.T) {
 	n := startAt(t, nearEnd)
 	w := whole{node: n, paths: map[string]string{}}
 	t.Setenv("CHROMIUM", far.chromium(t, n.Base))
+	t.Setenv("FIREFOX", firefox(t))
 	session := newSession(t, n)
 	guest := invite(t, n, session, "guest", "guest")
 	operator := invite(t, n, session, "operator", "operator")

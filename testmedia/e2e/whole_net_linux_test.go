@@ -15,10 +15,13 @@ import (
 	"time"
 )
 
-// hurry runs a command ahead of everybody else's, where it may: browsers whose
-// sound and picture are compared have to make both in time, however busy the
-// machine is. Whatever the command starts inherits it.
-const hurry = `chrt --rr 1 true 2>/dev/null && exec chrt --rr 1 "$0" "$@"; exec "$0" "$@"`
+// hurried is a shell script that runs its arguments ahead of everybody else's,
+// where it may: browsers whose sound and picture are compared have to make both
+// in time, however busy the machine is. What they start inherits it.
+func hurried(priority int) string {
+	chrt := fmt.Sprintf("chrt --rr %d", priority)
+	return chrt + ` true 2>/dev/null && exec ` + chrt + ` "$@"; exec "$@"`
+}
 
 // inside says whether t runs in a process whose network leads nowhere. If it
 // does not, inside runs it in one, as root of that network, and takes over how
@@ -30,7 +33,7 @@ func inside(t *testing.T) bool {
 	}
 	runtime.LockOSThread() // Pdeathsig goes by the thread
 	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", hurry, os.Args[0], //nolint:gosec // this program
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", hurried(1), "sh", os.Args[0], //nolint:gosec // this program
 		"-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=15m", "-test.artifacts", "-test.outputdir="+t.ArtifactDir())
 	cmd.Env = append(os.Environ(), insideKey+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
@@ -42,7 +45,7 @@ func inside(t *testing.T) bool {
 	words := t.Output()
 	cmd.Stdout, cmd.Stderr = words, words
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("make a network namespace: %v; it takes root, or user namespaces for everybody "+
+		t.Fatalf("make a network namespace: %v; it takes root with CAP_SYS_ADMIN, in a container too, or user namespaces for everybody "+
 			"(sysctl user.max_user_namespaces above 0, and where there is one kernel.apparmor_restrict_unprivileged_userns=0)", err)
 	}
 	if err := cmd.Wait(); err != nil {
@@ -112,10 +115,21 @@ func (f farNetwork) command(t *testing.T, args ...string) {
 // the pages of origin as if they came by HTTPS.
 func (f farNetwork) chromium(t *testing.T, origin string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "chromium")
-	script := fmt.Sprintf("#!/bin/sh\nexec nsenter --target %s --net -- %s --unsafely-treat-insecure-origin-as-secure=%s \"$@\"\n",
-		f.place, cmp.Or(os.Getenv("CHROMIUM"), "/usr/bin/chromium"), origin)
-	if err := os.WriteFile(path, []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+	return program(t, "chromium", fmt.Sprintf(`exec nsenter --target %s --net -- %s --unsafely-treat-insecure-origin-as-secure=%s "$@"`,
+		f.place, cmp.Or(os.Getenv("CHROMIUM"), "/usr/bin/chromium"), origin))
+}
+
+// firefox gives the path of a program that starts Firefox ahead of all else in the
+// test: without a sound card it drops the sound that it could not make in time.
+func firefox(t *testing.T) string {
+	t.Helper()
+	return program(t, "firefox", fmt.Sprintf(`set -- %s "$@"; %s`, cmp.Or(os.Getenv("FIREFOX"), "/usr/bin/firefox-esr"), hurried(2)))
+}
+
+func program(t *testing.T, name, script string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil { //nolint:gosec // it is run
 		t.Fatal(err)
 	}
 	return path
