@@ -99,7 +99,7 @@ func (w whole) broken(who string, at time.Time) bool {
 	return at.After(from.Add(-time.Second)) && at.Before(to.Add(time.Second))
 }
 
-// marks gives what somebody made, but during a break.
+// marks gives what somebody made, during breaks, too.
 func (w whole) marks(who string) []mark {
 	var marks []mark
 	for _, ms := range w.facts.Marks[who] {
@@ -107,9 +107,7 @@ func (w whole) marks(who string) []mark {
 		if ms[1] > 0 {
 			m.flash = time.UnixMicro(int64(ms[1] * 1000))
 		}
-		if !w.broken(who, m.beep) {
-			marks = append(marks, m)
-		}
+		marks = append(marks, m)
 	}
 	return marks
 }

@@ -68,7 +68,7 @@ func lost(marks []mark) time.Duration {
 	var all time.Duration
 	for i := range marks[:max(len(marks)-1, 0)] {
 		apart := marks[i+1].beep.Sub(marks[i].beep)
-		if apart < 3*testmedia.EventEvery { // else there was a break
+		if apart < 5*testmedia.EventEvery/2 { // else there was a break
 			all += apart - apart.Round(testmedia.EventEvery)
 		}
 	}
@@ -81,16 +81,17 @@ func findMarks(t *testing.T, w whole, rec node.Recording, who string) []delays {
 	t.Helper()
 	beeps, flashes := places(t, w, rec, who)
 	var all []delays
+	var made []time.Time
 	for _, m := range w.marks(who) {
+		made = append(made, m.beep)
+		if w.broken(who, m.beep) {
+			continue
+		}
 		beep, heard := nearest(beeps, m.beep)
 		flash, seen := nearest(flashes, m.flash)
 		if heard && seen {
 			all = append(all, delays{m.beep, beep.Sub(m.beep), flash.Sub(m.flash)})
 		}
-	}
-	var made []time.Time
-	for _, m := range w.marks(who) {
-		made = append(made, m.beep)
 	}
 	for _, at := range append(beeps, flashes...) {
 		if _, ok := nearest(made, at); !ok && !w.broken(who, at) && at.Before(time.UnixMilli(w.facts.Over)) {
