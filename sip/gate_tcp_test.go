@@ -123,7 +123,7 @@ func TestAnnouncedBody(t *testing.T) {
 
 // A connection that brings nothing is closed, unless a call came over it.
 func TestIdleConnection(t *testing.T) {
-	r := newRig(t, func(c *sip.Config) { c.Timers.Idle = second / 10 })
+	r := newRig(t, func(c *sip.Config) { c.Timers.Idle = second })
 	c := r.call(testmedia.CallSpec{Network: "tcp"})
 	for _, first := range []string{"", "\r\n", "\r\n\r\n", options(r.wire("tcp"), "idle")} {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.target())
@@ -141,7 +141,7 @@ func TestIdleConnection(t *testing.T) {
 			t.Errorf("after %.10q: %v", first, err)
 		}
 	}
-	talk(t, c, testmedia.Talk{For: second / 2})
+	talk(t, c, testmedia.Talk{For: 2 * second})
 	if err := c.Bye(t.Context()); err != nil {
 		t.Errorf("the connection of a call was closed: %v", err)
 	}
@@ -187,7 +187,7 @@ func TestManyConnections(t *testing.T) {
 // A client whose connection is gone hears of the end where its Contact is, over
 // a connection that is closed like any other when it is of no more use.
 func TestContactReached(t *testing.T) {
-	r := newRig(t, func(c *sip.Config) { c.Timers.Idle = second / 10 })
+	r := newRig(t, func(c *sip.Config) { c.Timers.Idle = second })
 	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err == nil {
 		err = listener.SetDeadline(time.Now().Add(patience))

@@ -35,7 +35,6 @@ const poison = 0x2a
 // flooded one goes on with the right source, nothing of the flood is kept, and
 // memory stays where it was.
 func TestFlood(t *testing.T) {
-	t.Parallel()
 	p := newPhone(t)
 	flooded, beside := p.call(t, testmedia.CallSpec{Session: "flooded"}), p.call(t, testmedia.CallSpec{Session: "beside"})
 	ctx, hush := context.WithCancel(t.Context())

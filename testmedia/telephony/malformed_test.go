@@ -127,7 +127,6 @@ func invite(w *testmedia.SIPWire, network, id, kind, body string) string {
 // whose description alone is hostile is taken; the process lives, and the calls
 // beside it are recorded to the last sample.
 func TestMalformed(t *testing.T) {
-	t.Parallel()
 	p := newPhone(t)
 	const lasting = 4 * time.Second
 	var talking sync.WaitGroup

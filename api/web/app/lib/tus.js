@@ -58,6 +58,7 @@ export class Upload {
       } catch (err) {
         if (this.#over()) return;
         if (final(err, refused)) {
+          if (gone(err)) this.#forget();
           this.problem = err;
           this.#enter('failed');
           return;
@@ -122,11 +123,20 @@ export class Upload {
       await this.#look();
       return true;
     } catch (err) {
-      this.location = '';
-      if (![403, 404, 410].includes(err.status)) throw err;
-      this.#keep('');
+      if (err.status !== 403 && !gone(err)) {
+        this.location = '';
+        throw err;
+      }
+      this.#forget();
       return false;
     }
+  }
+
+  // #forget begins anew with the next step.
+  #forget() {
+    this.location = '';
+    this.sent = 0;
+    this.#keep('');
   }
 
   // #kept gives where the upload was, or an empty text.
@@ -235,6 +245,11 @@ export class Upload {
 function final(err, refused) {
   if (err.status === 401) return refused;
   return err.status >= 400 && err.status < 500 && ![408, 409, 423, 429].includes(err.status);
+}
+
+// gone says that the server has given an upload up.
+function gone(err) {
+  return err.status === 404 || err.status === 410;
 }
 
 // base64 writes text as Upload-Metadata wants it.
