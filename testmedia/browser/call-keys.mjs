@@ -37,6 +37,7 @@ try {
 
   await controls(page);
   await phone(page);
+  await small(page);
   await screenRefused(page);
   await reaches(page, ['[data-action=leave]']);
   await page.press(' ');
@@ -133,6 +134,27 @@ async function phone(page) {
   await page.press('Escape');
   await page.wait('the pictures', () => !document.querySelector('.call-panel'));
   await focused(page, '[data-action=chat]');
+  await page.size(1280, 800);
+}
+
+// small wants the panel of a small window to leave the buttons free.
+async function small(page) {
+  await page.size(800, 600);
+  await page.wait('the pictures', () => !document.querySelector('.call-panel'));
+  await page.click('[data-action=chat]');
+  await page.wait('the panel', () => document.querySelector('.call-panel'));
+  await shot(page, 'chat in a small window');
+  const covered = await page.evaluate(() => {
+    const buttons = [...document.querySelectorAll('.call-bar button')].filter((b) => b.offsetWidth > 0);
+    const free = buttons.filter((b) => {
+      const { left, top, width, height } = b.getBoundingClientRect();
+      return b.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+    });
+    return buttons.length > 0 ? buttons.length - free.length : -1;
+  });
+  assert(covered === 0, `${covered} buttons of a call in a small window can't be clicked beside the panel`);
+  await page.click('[data-action=chat]');
+  await page.wait('no panel', () => !document.querySelector('.call-panel'));
   await page.size(1280, 800);
 }
 
