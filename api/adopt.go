@@ -41,9 +41,7 @@ func (f *Feed) adopt(ctx context.Context, tenantID string) error {
 			if len(s.Participants) == 0 || s.Channel == reelvault.ChannelPhone {
 				continue
 			}
-			if err = f.adoptAll(ctx, s); err != nil {
-				return err
-			}
+			f.adoptAll(ctx, s)
 		}
 		after = next
 	}
@@ -51,40 +49,48 @@ func (f *Feed) adopt(ctx context.Context, tenantID string) error {
 }
 
 // adoptAll adopts the participants of s, who are there. Of whom the program
-// ended while their offer was answered it was not noted that they had come.
-func (f *Feed) adoptAll(ctx context.Context, s reelvault.Session) error {
+// ended while their offer was answered it was not noted that they had come. If
+// that can't be found out, they count as noted: one session holds up no other,
+// and the leaving of nobody gets lost.
+func (f *Feed) adoptAll(ctx context.Context, s reelvault.Session) {
+	filter := storage.ActivityFilter{TenantID: s.TenantID, SessionID: s.ID, Limit: maxPage}
+	noted := map[string]bool{}
+	err := f.noted(ctx, &filter, noted) // before the door, which a long log must not keep shut
 	ctx, leave := f.atDoor(ctx, s.ID)
 	defer leave()
-	noted, err := f.noted(ctx, s)
+	if err == nil {
+		err = f.noted(ctx, &filter, noted)
+	}
 	if err != nil {
-		return err
+		f.log.WarnContext(ctx, "not found out whose coming is noted", "session", s.ID, "error", err)
 	}
 	for _, p := range s.Participants {
 		who, back := person{place{s.TenantID, s.ID}, p.ID}, false
 		f.change(who, func(here *presence) {
-			here.silent = here.silent || !noted[p.ID]
+			here.silent = here.silent || err == nil && !noted[p.ID]
 			back = here.ties > 0
 		})
 		if !back {
 			continue
 		}
-		if err = f.noteSilent(ctx, who); err != nil {
-			return err
+		if failed := f.noteSilent(ctx, who); failed != nil {
+			f.log.WarnContext(ctx, "participant not noted", "session", s.ID, "participant", p.ID, "error", failed)
 		}
 	}
-	return nil
 }
 
-// noted says of whom it was noted last that they have come.
-func (f *Feed) noted(ctx context.Context, s reelvault.Session) (map[string]bool, error) {
-	noted := map[string]bool{}
-	filter := storage.ActivityFilter{TenantID: s.TenantID, SessionID: s.ID, Limit: maxPage}
+// noted finds out of whom it was noted last that they have come, from where
+// filter begins, and moves that on.
+func (f *Feed) noted(ctx context.Context, filter *storage.ActivityFilter, noted map[string]bool) error {
 	for more := true; more; {
-		as, err := f.config.Catalog.Activities(ctx, filter)
+		as, err := f.config.Catalog.Activities(ctx, *filter)
 		if err != nil {
-			return nil, fmt.Errorf("read activities: %w", err)
+			return fmt.Errorf("read activities: %w", err)
 		}
 		for _, a := range as {
+			if filter.After = a.Seq; hearsay(a) {
+				continue
+			}
 			switch a.Type {
 			case reelvault.ActivityJoined:
 				noted[a.ParticipantID] = true
@@ -92,9 +98,8 @@ func (f *Feed) noted(ctx context.Context, s reelvault.Session) (map[string]bool,
 				delete(noted, a.ParticipantID)
 			default:
 			}
-			filter.After = a.Seq
 		}
 		more = len(as) == filter.Limit
 	}
-	return noted, nil
+	return nil
 }

@@ -22,6 +22,24 @@ type faultyCatalog struct {
 	comes func(error) error // what becomes of somebody's coming; nil: what did
 	goes  func() error      // asked before somebody leaves
 	write func()            // runs before activities are appended
+	reads func() error      // asked before activities are read
+	ends  func()            // runs before a session ends
+}
+
+func (c *faultyCatalog) Activities(ctx context.Context, f storage.ActivityFilter) ([]reelvault.Activity, error) {
+	if c.reads != nil {
+		if err := c.reads(); err != nil {
+			return nil, err
+		}
+	}
+	return c.Catalog.Activities(ctx, f)
+}
+
+func (c *faultyCatalog) EndSession(ctx context.Context, e storage.SessionEnd) (reelvault.Session, error) {
+	if c.ends != nil {
+		c.ends()
+	}
+	return c.Catalog.EndSession(ctx, e)
 }
 
 func (c *faultyCatalog) Leave(

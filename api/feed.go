@@ -349,13 +349,15 @@ func (f *Feed) EndSession(
 	return s, nil
 }
 
-// tellEnd tells that a session has ended, and that who was there has left.
+// tellEnd tells that a session has ended, and that who was there has left. The
+// caller is at the door.
 func (f *Feed) tellEnd(s reelvault.Session) []reelvault.Activity {
+	at := place{s.TenantID, s.ID}
 	var as []reelvault.Activity
 	for _, p := range s.Participants {
-		if p.LeftAt.IsZero() {
+		if p.LeftAt.IsZero() && !f.isSilent(person{at, p.ID}) {
 			p.LeftAt = s.EndedAt
-			as = append(as, f.departed(place{s.TenantID, s.ID})(p))
+			as = append(as, f.departed(at)(p))
 		}
 	}
 	ended := f.activity(s.TenantID, s.ID, reelvault.ActivitySessionEnded)

@@ -52,7 +52,7 @@ type entrance struct {
 func (f *Feed) enter(ctx context.Context, s reelvault.Session, p reelvault.Participant) (*entrance, error) {
 	e := &entrance{feed: f, who: person{place{s.TenantID, s.ID}, p.ID}, was: p.JoinedAt}
 	for _, known := range s.Participants {
-		if known.ID == p.ID && !known.LeftAt.IsZero() {
+		if known.ID == p.ID && known.LeftAt.After(known.JoinedAt) { // else they were only known, and come now
 			e.was = known.LeftAt
 		}
 	}
@@ -161,11 +161,7 @@ func (f *Feed) joined(at place) storage.Note {
 // noteSilent notes that somebody has come who only counted as there. The caller
 // is at the door.
 func (f *Feed) noteSilent(ctx context.Context, who person) error {
-	f.mu.Lock()
-	here := f.present[who]
-	silent := here != nil && here.silent
-	f.mu.Unlock()
-	if !silent {
+	if !f.isSilent(who) {
 		return nil
 	}
 	s, err := f.config.Catalog.Session(ctx, who.tenantID, who.sessionID)
@@ -173,7 +169,7 @@ func (f *Feed) noteSilent(ctx context.Context, who person) error {
 		return err
 	}
 	for _, p := range s.Participants {
-		if p.ID != who.id {
+		if p.ID != who.id || !p.LeftAt.IsZero() { // the session may have ended
 			continue
 		}
 		if _, err = f.AppendActivities(ctx, []reelvault.Activity{f.joined(who.place)(p)}); err != nil {
@@ -182,8 +178,19 @@ func (f *Feed) noteSilent(ctx context.Context, who person) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	here.silent = false
+	if here := f.present[who]; here != nil {
+		here.silent = false
+	}
 	return nil
+}
+
+// isSilent says whether somebody counts as there of whom it isn't noted that
+// they have come.
+func (f *Feed) isSilent(who person) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	here := f.present[who]
+	return here != nil && here.silent
 }
 
 // change changes what ties somebody, whom it makes known if they aren't, and

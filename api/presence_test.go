@@ -145,14 +145,17 @@ func TestRefusedOfferIsNotNoted(t *testing.T) {
 	url := w.listen(t) + "/api/v1/events"
 	ticket := w.callTicket(t, "guest-3")
 	w.guest(t, w.a, "guest-2")
+	w.clock.advance(time.Minute)
 	left := w.clock.Now()
 	_, err := w.catalog.Leave(t.Context(), w.a.ID, w.a.Session, reelvault.Participant{ID: "guest-2", LeftAt: left}, nil)
 	must(t, err)
+	known := w.callTicket(t, "guest-4") // who has never been there
 	w.clock.advance(time.Minute)
 	w.gateway.err = reelvault.Errorf(reelvault.Invalid, "malformed SDP")
 	offers := func(bearer, query string) { wantStatus(t, w.offer("whip", w.a.Session, bearer, query), 422) }
 	offers(w.a.Token, "?participant=guest-1")
 	offers(w.a.Token, "?participant=guest-2")
+	offers(known, "")
 	var s *stream
 	w.gateway.before = func() {
 		s = open(t, url, ticket)
@@ -162,7 +165,8 @@ func TestRefusedOfferIsNotNoted(t *testing.T) {
 	wantList(t, "what happened", w.what(t), []string{"Joined guest-3"})
 	for _, p := range w.participants(t) {
 		switch {
-		case p.ID == "guest-1" && !p.LeftAt.Equal(p.JoinedAt), p.ID == "guest-2" && !p.LeftAt.Equal(left), p.ID == "guest-3" && !p.LeftAt.IsZero():
+		case (p.ID == "guest-1" || p.ID == "guest-4") && !p.LeftAt.Equal(p.JoinedAt),
+			p.ID == "guest-2" && !p.LeftAt.Equal(left), p.ID == "guest-3" && !p.LeftAt.IsZero():
 			t.Errorf("got %+v", p)
 		}
 	}
@@ -173,6 +177,18 @@ func TestRefusedOfferIsNotNoted(t *testing.T) {
 	wantStatus(t, w.offer("whip", w.a.Session, w.a.Token, "?participant=guest-1"), 201)
 	w.await(t, "who never connected", func() bool { return len(w.what(t)) == 4 })
 	wantList(t, "what happened", w.what(t), []string{"Joined guest-3", "Left guest-3", "Joined guest-1", "Left guest-1"})
+}
+
+// Of whose offer is being answered when the session ends it is noted neither
+// that they have come nor that they have left.
+func TestSessionEndsDuringAnOffer(t *testing.T) {
+	w := newWorld(t)
+	w.gateway.before = func() {
+		_, err := w.feed.EndSession(t.Context(), w.a.ID, w.a.Session, reelvault.ReasonSessionAPICall)
+		must(t, err)
+	}
+	wantStatus(t, w.offer("whip", w.a.Session, w.a.Token, "?participant=guest-1"), 409)
+	wantList(t, "what happened", w.what(t), []string{"SessionEnded"})
 }
 
 // Who comes while a refused offer lets them be out again has come, and leaves
@@ -316,61 +332,4 @@ func TestSessionEnded(t *testing.T) {
 	}
 	wantList(t, "what happened", got, []string{"Joined guest-1", "Left guest-1", "SessionEnded "})
 	wantList(t, "what is kept", w.what(t), []string{"Joined guest-1", "Left guest-1", "SessionEnded"})
-}
-
-// Who was there when the program ended, and doesn't come back, has left; who is
-// on the telephone stays.
-func TestAdopt(t *testing.T) {
-	w := newWorldOf(t, time.Millisecond)
-	must(t, open(t, w.listen(t)+"/api/v1/events", w.callTicket(t, "guest-1")).Body.Close())
-	w.await(t, "the leaving", func() bool { return len(w.what(t)) == 2 })
-	w.came(t, "guest-1")
-	w.guest(t, w.a, "guest-2") // whose offer was not answered yet
-	phone, _, err := w.catalog.CreateSession(t.Context(), reelvault.Session{
-		ID: newID(), TenantID: w.a.ID, Channel: reelvault.ChannelPhone, Status: reelvault.StatusActive, CreatedAt: w.clock.Now(),
-		Participants: []reelvault.Participant{{ID: "caller", Role: reelvault.RoleGuest, JoinedAt: w.clock.Now()}},
-	})
-	must(t, err)
-	must(t, w.feed.Adopt(t.Context()))
-	w.await(t, "the leaving of all", func() bool {
-		return !slices.ContainsFunc(w.participants(t), func(p reelvault.Participant) bool { return p.LeftAt.IsZero() })
-	})
-	wantList(t, "what happened", w.what(t), []string{"Joined guest-1", "Left guest-1", "Joined guest-1", "Left guest-1"})
-	if phone, err = w.catalog.Session(t.Context(), w.a.ID, phone.ID); err != nil || !phone.Participants[0].LeftAt.IsZero() {
-		t.Errorf("got %+v, %v", phone.Participants, err)
-	}
-}
-
-// came brings a guest of whom it is noted, as a program that has ended did.
-func (w *world) came(tb testing.TB, id string) {
-	tb.Helper()
-	p := reelvault.Participant{ID: id, Role: reelvault.RoleGuest, JoinedAt: w.clock.Now()}
-	_, err := w.catalog.SetParticipant(tb.Context(), w.a.ID, w.a.Session, p, func(p reelvault.Participant) reelvault.Activity {
-		return reelvault.Activity{
-			ID: newID(), TenantID: w.a.ID, SessionID: w.a.Session, At: w.clock.Now(), Type: reelvault.ActivityJoined, ParticipantID: p.ID,
-		}
-	})
-	must(tb, err)
-}
-
-// Who comes back after the program has ended in the middle of their coming has
-// come, whether that is found before or after.
-func TestAdoptNotesTheComing(t *testing.T) {
-	for _, first := range []bool{true, false} {
-		w := newWorld(t)
-		url, ticket := w.listen(t)+"/api/v1/events", w.callTicket(t, "guest-1")
-		w.guest(t, w.a, "guest-1") // of whom it is not noted
-		comes := func() {
-			open(t, url, ticket).lines.Scan()
-		}
-		if first {
-			comes()
-		}
-		must(t, w.feed.Adopt(t.Context()))
-		if !first {
-			comes()
-		}
-		must(t, w.feed.Adopt(t.Context()))
-		wantList(t, "what happened", w.what(t), []string{"Joined guest-1"})
-	}
 }
