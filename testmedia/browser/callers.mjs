@@ -69,14 +69,14 @@ export function received(page, participant, source = 'camera') {
 
 // hears waits until sound of somebody is decoded and played, or with loud false
 // until there is none for a while.
-export async function hears(page, participant, loud = true) {
+export async function hears(page, participant, loud = true, source = 'camera') {
   await until(
     page,
-    `${loud ? 'sound' : 'silence'} of ${participant}`,
-    async ({ participant, loud }) => {
+    `${loud ? 'sound' : 'silence'} of ${participant} (${source})`,
+    async ({ participant, loud, source }) => {
       const peer = document
         .querySelector('rv-call-room')
-        ?.room.peers.all.find((p) => p.participant === participant && p.source === 'camera');
+        ?.room.peers.all.find((p) => p.participant === participant && p.source === source);
       const video = [...document.querySelectorAll('video[data-peer]')].find((v) => v.dataset.peer === peer?.key);
       if (!peer?.connection || !video || video.muted || video.paused) return false;
       const energy = async () => {
@@ -88,7 +88,7 @@ export async function hears(page, participant, loud = true) {
       const more = (await energy()) - before;
       return loud ? more > 1e-4 : more < 1e-6;
     },
-    { participant, loud },
+    { participant, loud, source },
   );
 }
 

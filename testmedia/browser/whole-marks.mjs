@@ -14,8 +14,8 @@
 // Browsers date sound later than pictures, for their reports count from when a
 // packet of 20 ms is complete and sent. By the reports a beep comes 10 to 40 ms
 // after a picture that was made with it (measured: Chromium 11 and 42 ms, Firefox
-// 38). So flashes are made later, by soundDelay, and a mark is then.
-export function marks({ width, height, fps, key }) {
+// 38). So flashes are made later, by soundDelay in ms, and a mark is then.
+export function marks({ width, height, fps, key, soundDelay }) {
   if (!location.protocol.startsWith('http')) return; // the empty page has no storage
 
   const round = 10; // s, after which the sound repeats itself
@@ -25,7 +25,6 @@ export function marks({ width, height, fps, key }) {
   const beepLength = 0.06; // s
   const flashFrames = 2;
   const latest = 200; // ms that a flash may be late
-  const soundDelay = 30; // ms
   const span = 1000; // ms over which clocks are compared
 
   const made = JSON.parse(sessionStorage.getItem(key) ?? '[]');

@@ -1,13 +1,14 @@
 // A call of some minutes with all that may happen in one: a guest in Chromium,
 // whose network is cut, and an operator in Firefox, who loads the page anew.
 //
-//   node whole.mjs GUEST_URL OPERATOR_URL SECONDS BYTES
+//   node whole.mjs GUEST_URL OPERATOR_URL SECONDS BYTES HERTZ
 //
 //   CHROMIUM  what starts Chromium in a network of its own
 //   OUT_DIR   where screenshots and downloads go
 //
-// The cue "cut" asks for a network that is away for a while. It prints what it
-// does, and in the end a line "facts: JSON" with what only the pages know, all
+// What the guest shares of a screen sounds of HERTZ. The cue "cut" asks for a
+// network that is away for a while and has another address for the guest when it
+// is back: a connection stands on only by an ICE restart. It prints what it does, and in the end a line "facts: JSON" with what only the pages know, all
 // times in ms of the wall clock:
 //
 //   together    when both saw each other
@@ -16,6 +17,7 @@
 //   shared      {name, sha256} of the file
 //   over        when the call was ended
 //   marks       {guest, operator}: what whole-marks.mjs says each has made
+//   soundDelay  by how much flashes were made after beeps, in ms
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -24,19 +26,21 @@ import { launch } from './browser.mjs';
 import * as callers from './callers.mjs';
 import { assert } from './checks.mjs';
 import { made, marks } from './whole-marks.mjs';
+import { screen as display } from './whole-screen.mjs';
 
-const [guestURL, operatorURL, seconds, size] = process.argv.slice(2);
+const [guestURL, operatorURL, seconds, size, hertz] = process.argv.slice(2);
 const out = process.env.OUT_DIR;
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const key = 'whole-marks';
-const camera = { width: 320, height: 240, fps: 15, key };
+const camera = { width: 320, height: 240, fps: 15, key, soundDelay: 30 };
+const shown = { width: 640, height: 360, fps: 15, hertz: Number(hertz) };
 const name = 'Survey of the roof.bin';
 const uploadRate = 2 << 20; // bytes/s: a file takes long enough to be cut in the middle
 
 // Whatever is awaited may take this long, in ms, on however busy a machine.
 const patience = 120_000;
 
-const facts = {};
+const facts = { soundDelay: camera.soundDelay };
 const host = new URL(operatorURL).hostname;
 const chromium = await launch('chromium');
 const firefox = await launch('firefox', { 'dom.securecontext.allowlist': host });
@@ -46,7 +50,7 @@ let operator;
 const steps = [
   ['both come, and see and hear each other', meet],
   ['they write', chat],
-  ['the guest shares a screen for a while', screen],
+  ['the guest shares a screen and its sound for a while', screen],
   ['the operator loads the page anew', reload],
   ['the network is cut while the guest shares a file', cut],
   ['the operator gets the file', file],
@@ -110,6 +114,7 @@ async function meet() {
   ]) {
     await page.size(1280, 720);
     await page.before(`(${marks})(${JSON.stringify(camera)})`);
+    if (page === guest) await page.before(`(${display})(${JSON.stringify(shown)})`);
     await callers.open(page, url);
     await callers.join(page);
   }
@@ -135,8 +140,10 @@ async function chat() {
 async function screen() {
   await guest.click('[data-action=screen]');
   await callers.sees(operator, 'guest', 'screen');
+  await callers.hears(operator, 'guest', true, 'screen');
   await pause(10_000);
   await callers.sees(operator, 'guest', 'screen');
+  await callers.hears(operator, 'guest', true, 'screen');
   await guest.click('[data-action=screen]');
   await operator.wait('no screen', () => !document.querySelector('.call-screen'));
 }
@@ -161,6 +168,7 @@ async function cut() {
   await callers.panel(guest, 'files');
   await guest.evaluate(dropFile, { name, size: Number(size) });
   await until(guest, 'some of the file is there', (least) => uploaded() >= least, Number(size) / 4);
+  const before = await guest.evaluate(connections);
   await cue('cut');
   const sent = await guest.evaluate(() => uploaded());
   assert(sent > 0 && sent < Number(size), `the cut came when ${sent} of ${size} bytes of the file were sent`);
@@ -168,6 +176,26 @@ async function cut() {
   await until(guest, 'media after the cut', () => window.quiet().length > 4000);
   facts.connected = await guest.evaluate(() => window.quiet().to);
   await together();
+  restarted(before, await guest.evaluate(connections));
+}
+
+// connections runs in the page. It gives [which, location, etag] of each.
+function connections() {
+  const { room } = document.querySelector('rv-call-room');
+  const all = [['own camera', room.camera], ...room.peers.all.map((p) => [p.key, p])];
+  return all.map(([which, { connection }]) => [which, connection?.location, connection?.etag]);
+}
+
+// restarted wants the same connections with new ICE sessions (RFC 9725, section
+// 4.3.1): each has an entity tag of its own.
+function restarted(before, after) {
+  console.log(`      before the cut: ${before.join(', ')}; after it: ${after.join(', ')}`);
+  assert(before.length === 2 && after.length === before.length, `connections: ${before.length}, then ${after.length}, want 2`);
+  for (const [i, [which, location, etag]] of before.entries()) {
+    const [, now, tag] = after[i];
+    assert(location && now === location, `${which}: the connection ${location} became ${now}, want an ICE restart of it`);
+    assert(etag && tag && tag !== etag, `${which}: the ICE session ${etag} became ${tag}, want another one`);
+  }
 }
 
 // noise gives bytes that no store could make smaller, the same each time. It

@@ -16,6 +16,8 @@ const (
 	wholeLength = 2 * time.Minute
 	wholeFile   = 20 << 20 // bytes
 	cutLength   = 5 * time.Second
+	screenTone  = 440 // Hz
+	mostCalls   = 3   // farEnd has as many addresses
 )
 
 // span is a time on the wall clock.
@@ -31,27 +33,49 @@ type whole struct {
 		Reload                    [2]int64
 		Shared                    struct{ Name, SHA256 string }
 		Marks                     map[string][][2]float64 // ms
+		SoundDelay                int64                   // ms
 	}
 }
 
-// A guest in Chromium, in a network that breaks for 5 s, and an operator in
-// Firefox, who loads the page anew, have a call of two minutes with a screen, a
-// file and messages: all of it is there, once, in its place and in sync.
+// A guest in Chromium, in a network that breaks for 5 s and then gives it another
+// address, and an operator in Firefox, who loads the page anew, have a call of two
+// minutes with a screen, a file and messages: all of it is there, once, in its
+// place and in sync.
+//
+// Browsers that did not get to make their sound in time say nothing of how far
+// apart it was recorded: then there is another call. What else is wrong with a
+// call is wrong at once.
 func TestWhole(t *testing.T) {
 	if !inside(t) {
 		return
 	}
 	far := newFarNetwork(t)
 	n := startAt(t, nearEnd)
-	w := whole{node: n, paths: map[string]string{}}
 	t.Setenv("CHROMIUM", far.chromium(t, n.Base))
 	t.Setenv("FIREFOX", firefox(t))
+	for call := 1; ; call++ {
+		w, all := holdWhole(t, n, func() span { return far.cut(t, cutLength, farEnd(call)) })
+		av := w.checkRecordings(t, all)
+		guest, operator := lost(w.marks("guest")), lost(w.marks("operator"))
+		t.Logf("call %d: the sound of the guest lost %v against the wall clock, the operator's %v", call, guest, operator)
+		if call < mostCalls && !t.Failed() && max(guest.Abs(), operator.Abs()) > lostLimit {
+			t.Logf("a browser lost more than %v of its sound, for it lacked the processor: once more", lostLimit)
+			continue
+		}
+		checkSync(t, w, av)
+		return
+	}
+}
+
+// holdWhole has a call, and gives what is recorded of it.
+func holdWhole(t *testing.T, n *node.Node, cut func() span) (whole, []node.Recording) {
+	t.Helper()
+	w := whole{node: n, paths: map[string]string{}}
 	session := newSession(t, n)
 	guest := invite(t, n, session, "guest", "guest")
 	operator := invite(t, n, session, "operator", "operator")
-	text := runCues(t, map[string]func(){
-		"cut": func() { w.cut = far.cut(t, cutLength) },
-	}, "whole.mjs", guest.URL, operator.URL, strconv.FormatFloat(wholeLength.Seconds(), 'f', -1, 64), strconv.Itoa(wholeFile))
+	text := runCues(t, map[string]func(){"cut": func() { w.cut = cut() }}, "whole.mjs", guest.URL, operator.URL,
+		strconv.FormatFloat(wholeLength.Seconds(), 'f', -1, 64), strconv.Itoa(wholeFile), strconv.Itoa(screenTone))
 	said, data, _ := strings.Cut(text, "facts: ")
 	t.Log(said)
 	if err := json.Unmarshal([]byte(data), &w.facts); err != nil {
@@ -62,8 +86,8 @@ func TestWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("the media came again %v after the network", time.UnixMilli(w.facts.Connected).Sub(w.cut.to))
-	w.checkRecordings(t, all)
 	w.checkActivities(t, session)
+	return w, all
 }
 
 // path gives where a copy of a recording's file is.

@@ -16,11 +16,12 @@ import (
 )
 
 // hurried is a shell script that runs its arguments ahead of everybody else's,
-// where it may: browsers whose sound and picture are compared have to make both
-// in time, however busy the machine is. What they start inherits it.
+// where it may, and says so where it may not: browsers whose sound and picture are
+// compared have to make both in time, however busy the machine is. What they
+// start inherits it.
 func hurried(priority int) string {
 	chrt := fmt.Sprintf("chrt --rr %d", priority)
-	return chrt + ` true 2>/dev/null && exec ` + chrt + ` "$@"; exec "$@"`
+	return `why=$(` + chrt + ` true 2>&1) && exec ` + chrt + ` "$@"; echo "no real-time priority: $why" >&2; exec "$@"`
 }
 
 // inside says whether t runs in a process whose network leads nowhere. If it
@@ -54,11 +55,15 @@ func inside(t *testing.T) bool {
 	return false
 }
 
-// The two ends of a far network's only cable. Nobody else sees them.
+// The near end of a far network's only cable. Nobody else sees it. The far one is
+// farEnd(0), until it gets another address.
 const (
-	nearEnd = "10.0.0.1"
-	farEnd  = "10.0.0.2"
+	nearEnd   = "10.0.0.1"
+	cableBits = "/29"
 )
+
+// farEnd gives an address of the far end, 0 to 4.
+func farEnd(i int) string { return fmt.Sprintf("10.0.0.%d", 2+i) }
 
 // farNetwork is a network that only a cable leads to, whose near end is in the
 // network of the test.
@@ -86,20 +91,23 @@ func newFarNetwork(t *testing.T) farNetwork {
 	far := farNetwork{strconv.Itoa(holder.Process.Pid)}
 	command(t, "ip", "link", "set", "lo", "up")
 	command(t, "ip", "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", far.place)
-	command(t, "ip", "address", "add", nearEnd+"/30", "dev", "cable")
+	command(t, "ip", "address", "add", nearEnd+cableBits, "dev", "cable")
 	command(t, "ip", "link", "set", "cable", "up")
 	far.command(t, "ip", "link", "set", "lo", "up")
-	far.command(t, "ip", "address", "add", farEnd+"/30", "dev", "cable")
+	far.command(t, "ip", "address", "add", farEnd(0)+cableBits, "dev", "cable")
 	far.command(t, "ip", "link", "set", "cable", "up")
 	return far
 }
 
-// cut takes the cable away for a while, and gives when it was away.
-func (f farNetwork) cut(t *testing.T, d time.Duration) span {
+// cut takes the cable away for a while, after which the far end has another
+// address, and gives when it was away.
+func (f farNetwork) cut(t *testing.T, d time.Duration, address string) span {
 	t.Helper()
 	var away span
 	away.from = time.Now()
 	f.command(t, "ip", "link", "set", "cable", "down")
+	f.command(t, "ip", "address", "flush", "dev", "cable")
+	f.command(t, "ip", "address", "add", address+cableBits, "dev", "cable")
 	<-time.After(d)
 	f.command(t, "ip", "link", "set", "cable", "up")
 	away.to = time.Now()
