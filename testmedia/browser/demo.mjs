@@ -3,14 +3,14 @@
 //
 //   BROWSER=chromium OUT_DIR=... node demo.mjs SIGNIN_LINK
 //
-// The demo was started before, in the same folder, and has gone on for its
-// whole talk then.
+// The demo was started for the first time, and all that it promises is there.
 
 import { launch } from './browser.mjs';
 import { accessible, assert } from './checks.mjs';
 
-// When the picture is taken: the guest shows the screen, in s.
-const moment = 12;
+// When the picture is taken: the guest shows the screen and speaks, in s. Three
+// more are left then for a busy machine to stop the player in.
+const moment = 4.5;
 
 const [link] = process.argv.slice(2);
 const { origin } = new URL(link);
@@ -33,12 +33,12 @@ try {
   await shot('watching');
 
   await page.go(`${origin}/?view=history`);
-  await page.wait('what is over', () => document.querySelectorAll('a[data-session]').length === 4);
-  await open(page, 'windscreen');
+  await page.wait('what is over', () => document.querySelectorAll('a[data-session]').length === 2);
+  await open(page, 'Novák');
   await page.wait('the call', () => document.querySelector('[data-kind=phone][data-state=ready]'));
   await plays(page, 2);
   await shot('call');
-  await open(page, 'card declined');
+  await open(page, 'Malá');
   await page.wait('the screen', () => document.querySelector('[data-kind=screen][data-state=ready]'));
   await plays(page, moment);
   await page.click('.player [data-action=toggle]');
@@ -49,14 +49,14 @@ try {
   await browser.close();
 }
 
-// open opens the first session whose name ends so.
+// open opens the first session with this in its name.
 async function open(page, name) {
-  await page.evaluate((end) => {
-    [...document.querySelectorAll('a[data-session]')].find((a) => a.textContent.includes(end)).click();
+  await page.evaluate((some) => {
+    [...document.querySelectorAll('a[data-session]')].find((a) => a.textContent.includes(some)).click();
   }, name);
   await page.wait(
     `the panel of ${name}`,
-    (end) => document.querySelector('#detail-title')?.textContent.endsWith(end),
+    (some) => document.querySelector('#detail-title')?.textContent.includes(some),
     name,
   );
 }

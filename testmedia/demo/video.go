@@ -30,6 +30,11 @@ const (
 	// invoice: just after being asked to.
 	screenAfter = 8 * time.Second
 	fileAfter   = 10 * time.Second
+
+	// earlyScreen and earlyFile are that in a session that soon breaks off: a
+	// screen that comes late still has some of its keyframes before the end.
+	earlyScreen = 2 * time.Second
+	earlyFile   = 3 * time.Second
 )
 
 // line is what somebody writes in the chat, so long after the talk began.
@@ -60,19 +65,19 @@ func (s stage) reached(ctx context.Context, after time.Duration) bool {
 
 // liveVideo goes on until ctx ends.
 func (p *player) liveVideo(ctx context.Context) error {
-	return p.video(ctx, "Malá - card declined", p.shareScreen, p.shareFile)
+	return p.video(ctx, "Malá - card declined", screenAfter, fileAfter)
 }
 
 // shortVideo is the contact before it, which broke off.
 func (p *player) shortVideo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lead+short)
 	defer cancel()
-	return p.video(ctx, "Malá - first contact")
+	return p.video(ctx, "Malá - first contact", earlyScreen, earlyFile)
 }
 
 // video has guest and operator talk in a session of their own until ctx ends,
-// with whatever else goes on.
-func (p *player) video(ctx context.Context, name string, more ...func(context.Context, stage) error) (err error) {
+// and the guest share a screen and a file so long after the talk began.
+func (p *player) video(ctx context.Context, name string, screen, file time.Duration) (err error) {
 	s, err := p.client.newSession(ctx, name, reelvault.ChannelAV, reelvault.SourceInvitation)
 	if err != nil {
 		return err
@@ -89,15 +94,13 @@ func (p *player) video(ctx context.Context, name string, more ...func(context.Co
 	if err != nil {
 		return err
 	}
-	parts := []part{
+	return together(ctx,
 		func(ctx context.Context) error { return p.show(ctx, on, guest, "camera", p.media.guest) },
 		func(ctx context.Context) error { return p.show(ctx, on, operator, "camera", p.media.operator) },
 		func(ctx context.Context) error { return write(ctx, on) },
-	}
-	for _, m := range more {
-		parts = append(parts, func(ctx context.Context) error { return m(ctx, on) })
-	}
-	return together(ctx, parts...)
+		func(ctx context.Context) error { return p.shareScreen(ctx, on, screen) },
+		func(ctx context.Context) error { return shareFile(ctx, on, file) },
+	)
 }
 
 // gather lets both into a session.
@@ -140,16 +143,16 @@ func write(ctx context.Context, on stage) error {
 }
 
 // shareScreen is what the guest shares besides the camera.
-func (p *player) shareScreen(ctx context.Context, on stage) error {
-	if !on.reached(ctx, screenAfter) {
+func (p *player) shareScreen(ctx context.Context, on stage, after time.Duration) error {
+	if !on.reached(ctx, after) {
 		return nil
 	}
 	return p.show(ctx, on, guest, "screen", p.media.screen)
 }
 
 // shareFile is the file that the guest was asked for.
-func (p *player) shareFile(ctx context.Context, on stage) error {
-	if !on.reached(ctx, fileAfter) {
+func shareFile(ctx context.Context, on stage, after time.Duration) error {
+	if !on.reached(ctx, after) {
 		return nil
 	}
 	return on.speak[guest.id].share(ctx, on.session, "Invoice 2026-0417.pdf", invoice)
