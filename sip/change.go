@@ -101,6 +101,7 @@ func (c *call) nextOffer(req *sip.Request, body siprec.Body) (sdp.Offer, *status
 		// What was agreed before goes on (RFC 3261, section 14.2).
 		return sdp.Offer{}, c.server.notAcceptable(304, "no m-line has audio as PCMU or PCMA over RTP/AVP, or m-lines are missing")
 	}
+	c.label(offer)
 	return offer, nil
 }
 

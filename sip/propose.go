@@ -48,9 +48,21 @@ func (c *call) say(write func(sdp.Answer) []byte, lines []sdp.AnswerLine) {
 	c.version, c.sent = a.Version, write(a)
 }
 
-// settle takes the answer to our offer out of an ACK. Without one, what comes
-// is recorded all the same: a call is worth more than its description. The
+// label gives lines that are described without a label the one that they had:
+// it need not be repeated (RFC 4574), but may have gone to another line. The
 // caller holds c.mu.
+func (c *call) label(o sdp.Offer) {
+	for i := range min(len(c.lines), len(o.Lines)) {
+		had := c.lines[i].Label
+		if o.Lines[i].Label == "" && !slices.ContainsFunc(o.Lines, func(l sdp.Line) bool { return l.Label == had }) {
+			o.Lines[i].Label = had
+		}
+	}
+}
+
+// settle takes the answer to our offer out of an ACK. Without one, what comes
+// is recorded all the same, except on a line that is on hold: a call is worth
+// more than its description. The caller holds c.mu.
 func (c *call) settle(ack *sip.Request) {
 	select {
 	case <-c.ending:
@@ -64,6 +76,7 @@ func (c *call) settle(ack *sip.Request) {
 	}
 	agreed, err := sdp.Parse(body.SDP)
 	if err == nil && len(agreed.Lines) == len(c.legs) {
+		c.label(agreed)
 		_, err = c.negotiate(agreed, c.describe(body, agreed))
 	}
 	if err != nil || len(agreed.Lines) != len(c.legs) {

@@ -114,6 +114,41 @@ func TestNoNewOffer(t *testing.T) {
 	r.await("packets after all that", func() bool { return r.sink.of("caller guest 0 pcmu") == 10 })
 }
 
+// The labels of the lines stay where a later description has none, which it
+// need not have: nobody changes sides for that.
+func TestLabelsLeftOut(t *testing.T) {
+	const line = "m=audio 9000 RTP/AVP 0\r\n"
+	tests := map[string]func(*rig, *dialog){
+		"offer": func(_ *rig, d *dialog) {
+			d.ask("INVITE", content{"application/sdp", offer(line, line)})
+			d.acknowledge("")
+		},
+		"answer to ours": func(r *rig, d *dialog) {
+			for _, held := range []bool{true, false} {
+				direction := map[bool]string{true: "a=inactive\r\n", false: "a=sendonly\r\n"}[held]
+				d.ask("INVITE", content{})
+				d.acknowledge(offer(line+direction, line+direction))
+				r.await("the answer", func() bool { return r.sink.held() == held })
+			}
+		},
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			d := r.dialog("udp", "labels")
+			ports := strings.Split(mlines(d.ask("INVITE", content{"application/sdp", offer(line+"a=label:1\r\n", line+"a=label:2\r\n")})), ", ")
+			d.acknowledge("")
+			d.ask("UPDATE", content{"application/rs-metadata", meta(party("b", "sip:bob@example.org", 2) + party("a", "sip:ann@example.org", 1))})
+			change(r, d)
+			speak(t, ports[0]+"\r\n", 0, 0, 10)
+			speak(t, ports[1]+"\r\n", 0, 0, 20)
+			r.await("packets on the sides that they had", func() bool {
+				return r.sink.of("caller guest 0 pcmu") == 10 && r.sink.of("callee operator 1 pcmu") == 20
+			})
+		})
+	}
+}
+
 // askUpdate gives the status of an UPDATE with an offer.
 func (r *rig) askUpdate(d *dialog, sdp string) int {
 	r.tb.Helper()

@@ -9,7 +9,8 @@ import (
 // description takes the place of the old one (RFC 7865, section 6.1.1); a
 // partial one, or one that names no participant, adds to it and replaces what
 // has the same id. A participant or stream under another id than before is
-// known by address or label.
+// known by address or label, unless they bring a stream that was not there: two
+// callers who withhold their number have one address.
 func (m Metadata) Merge(later Metadata) Metadata {
 	if later.DataMode != "partial" && len(later.Participants) > 0 && (len(later.Streams) > 0 || len(m.Streams) == 0) {
 		return later
@@ -29,7 +30,9 @@ func (m Metadata) Merge(later Metadata) Metadata {
 	for _, p := range later.Participants {
 		i := slices.IndexFunc(merged.Participants, func(o Participant) bool { return p.ID != "" && o.ID == p.ID })
 		if i < 0 {
-			i = slices.IndexFunc(merged.Participants, func(o Participant) bool { return p.Is(o) && (o.ID == "" || !later.names(o.ID)) })
+			i = slices.IndexFunc(merged.Participants, func(o Participant) bool {
+				return p.Is(o) && (o.ID == "" || !later.names(o.ID)) && !later.bringsStream(p.ID, m)
+			})
 		}
 		switch {
 		case i >= 0:
@@ -61,6 +64,17 @@ func (m Metadata) Merge(later Metadata) Metadata {
 // names says whether a participant of this id is described.
 func (m Metadata) names(id string) bool {
 	return slices.ContainsFunc(m.Participants, func(p Participant) bool { return p.ID == id })
+}
+
+// bringsStream says whether a participant of this id sends a stream that known
+// has neither by id nor by label.
+func (m Metadata) bringsStream(id string, known Metadata) bool {
+	return slices.ContainsFunc(m.Streams, func(s Stream) bool {
+		sends := slices.ContainsFunc(m.assocs, func(a assoc) bool { return a.participant == id && slices.Contains(a.send, s.ID) })
+		return sends && !slices.ContainsFunc(known.Streams, func(o Stream) bool {
+			return o.ID == s.ID || s.Label != "" && o.Label == s.Label
+		})
+	})
 }
 
 // renameParticipant has the associations name a participant by another id.

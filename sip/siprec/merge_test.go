@@ -26,6 +26,8 @@ func TestMerge(t *testing.T) {
 		{"other ids of both, in another place", part + `<participant participant_id="n"><nameID aor="sip:a@x"/></participant><stream stream_id="9"><label>2</label></stream>
 			<participantstreamassoc participant_id="n"><send>9</send></participantstreamassoc><participantstreamassoc participant_id="b"><send>1</send></participantstreamassoc>`, "n A, b", "[1] [0]"},
 		{"two of one address", part + `<participant participant_id="b"><nameID aor="sip:b@x"/></participant><participant participant_id="n"><nameID aor="sip:b@x"/></participant>`, "a A, b, n", "[0] [1]"},
+		{"another one of an address, with a line", part + `<participant participant_id="c"><nameID aor="sip:a@x"/></participant><stream stream_id="3"><label>3</label></stream>
+			<participantstreamassoc participant_id="c"><send>3</send></participantstreamassoc>`, "a A, b, c", "[0] [1]"},
 		{"nothing", "", "a A, b", "[0] [1]"},
 		{"another call", `<participant participant_id="z"/><stream stream_id="1"><label>1</label></stream>`, "z", "[0] []"},
 		{"nobody's streams", part + `<participant><nameID aor="sip:b@x"/></participant>`, "a A, b", "[0] [1]"},
