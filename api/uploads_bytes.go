@@ -41,7 +41,8 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, c *caller, t re
 	ctx, stop := context.WithCancel(r.Context())
 	_, over := s.liveSession(ctx, c, t.SessionID)
 	refused := make(chan error, 1)
-	go func() { refused <- s.askAgain(ctx, c, t.SessionID, over == nil, b) }()
+	live := reelvault.KindOf(over) != reelvault.Conflict
+	go func() { refused <- s.askAgain(ctx, c, t.SessionID, live, b) }()
 	got, err := s.Uploads.Append(r.Context(), t.FileID, t.Received, b)
 	stop()
 	if why := <-refused; why != nil && err != nil {
@@ -69,10 +70,21 @@ func (s *Server) askAgain(ctx context.Context, c *caller, sessionID string, live
 		if err == nil && live {
 			_, err = s.liveSession(ctx, c, sessionID)
 		}
-		if err != nil && ctx.Err() == nil {
+		if refuses(err) && ctx.Err() == nil {
 			b.Interrupt()
 			return err
 		}
+	}
+}
+
+// refuses says whether err says no, where another only says that it isn't known
+// now.
+func refuses(err error) bool {
+	switch reelvault.KindOf(err) {
+	case reelvault.Unauthenticated, reelvault.Forbidden, reelvault.Conflict, reelvault.NotFound:
+		return true
+	default:
+		return false
 	}
 }
 

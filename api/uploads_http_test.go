@@ -40,16 +40,11 @@ func patchText(path, bearer string, length int, body string) string {
 // awaitOffset asks until so much of an upload is here.
 func (w *world) awaitOffset(t *testing.T, path, want string) {
 	t.Helper()
-	for {
+	w.await(t, want+" bytes", func() bool {
 		got := w.head(path, w.a.Token)
 		wantStatus(t, got, 200)
-		if got.Header().Get("Upload-Offset") == want {
-			return
-		}
-		if t.Context().Err() != nil {
-			t.Fatalf("%s bytes are here, want %s", got.Header().Get("Upload-Offset"), want)
-		}
-	}
+		return got.Header().Get("Upload-Offset") == want
+	})
 }
 
 // A connection that breaks in the middle of a body costs nothing of what had
@@ -86,12 +81,10 @@ func TestUploadStalls(t *testing.T) {
 	w.awaitBusy(t, path)
 	wantStatus(t, w.do(second), 409)
 	// Its bytes are heard before or after this; once they are, it is silent.
-	for {
+	w.await(t, "its bytes", func() bool {
 		w.clock.advance(2 * time.Second)
-		if got := w.head(path, w.a.Token); got.Header().Get("Upload-Offset") == "4" {
-			break
-		}
-	}
+		return w.head(path, w.a.Token).Header().Get("Upload-Offset") == "4"
+	})
 	answer, err := io.ReadAll(conn)
 	must(t, err)
 	if !strings.HasPrefix(string(answer), "HTTP/1.1 409 ") || !strings.Contains(string(answer), "another request goes on") {

@@ -67,24 +67,29 @@ func TestUploadEndsWithItsRight(t *testing.T) {
 	}
 }
 
-// counting counts how often a ticket is looked at.
+// counting counts how often a ticket is looked at, and can be away once.
 type counting struct {
 	storage.Catalog
 	looks *atomic.Int64
+	away  *atomic.Bool
 }
 
 func (c counting) Credential(ctx context.Context, k reelvault.CredentialKind, hash [32]byte, now time.Time) (reelvault.Credential, error) {
 	if k == reelvault.CredentialTicket {
 		c.looks.Add(1)
+		if c.away.Swap(false) {
+			return reelvault.Credential{}, reelvault.Errorf(reelvault.Unavailable, "the catalog is away")
+		}
 	}
 	return c.Catalog.Credential(ctx, k, hash, now)
 }
 
 // A ticket to a call lives for minutes, and a large file takes longer: it goes
-// on for as long as the invitation is good.
+// on for as long as the invitation is good, or that can't be found out.
 func TestUploadOutlivesItsTicket(t *testing.T) {
 	var looks atomic.Int64
-	w := newWorld(t, func(c *api.Config) { c.Catalog = counting{c.Catalog, &looks} })
+	var away atomic.Bool
+	w := newWorld(t, func(c *api.Config) { c.Catalog = counting{c.Catalog, &looks, &away} })
 	i := w.uploader(t)
 	path := w.announce(t, i.ticket, i.session, "a", 10)
 	conn := dial(t, w.served(t), patchText(path, i.ticket, 10, "0123"))
@@ -92,6 +97,7 @@ func TestUploadOutlivesItsTicket(t *testing.T) {
 	w.clock.advance(time.Hour - time.Second)
 	wantStatus(t, w.do(tus("PATCH", path, i.ticket, "", "Upload-Offset", "9")), 401)
 	before := looks.Load()
+	away.Store(true)
 	w.await(t, "a third look at the ticket", func() bool { return looks.Load() >= before+3 })
 	_, err := io.WriteString(conn, "456789")
 	must(t, err)
@@ -120,13 +126,11 @@ func (w *world) uploader(t *testing.T) uploader {
 // awaitBusy waits until a request sends an upload.
 func (w *world) awaitBusy(t *testing.T, path string) {
 	t.Helper()
-	for {
+	w.await(t, "a request that sends", func() bool {
 		got := w.do(tus("PATCH", path, w.a.Token, "", "Upload-Offset", "9"))
 		wantStatus(t, got, 409)
-		if strings.Contains(got.Body.String(), "another request sends this file") {
-			return
-		}
-	}
+		return strings.Contains(got.Body.String(), "another request sends this file")
+	})
 }
 
 // A session that holds all that it may takes no more, and says what helps;

@@ -93,22 +93,22 @@ func (e *Engine) settled(ctx context.Context, fileID string) (reelvault.Transfer
 
 // Append implements media.Uploads.
 func (e *Engine) Append(ctx context.Context, fileID string, offset int64, body media.Body) (reelvault.Transfer, error) {
-	t, err := e.acquire(fileID, body)
+	var row reelvault.Transfer
+	t, err := e.acquire(fileID, body, func(now reelvault.Transfer) error {
+		if e.expired(now) {
+			return errExpired()
+		}
+		row = now
+		return fits(row, offset)
+	})
 	if reelvault.KindOf(err) == reelvault.NotFound {
 		return e.repeat(ctx, fileID, offset)
 	}
 	if err != nil {
-		return reelvault.Transfer{}, err
+		return row, err
 	}
 	over := false
 	defer func() { e.release(t, over) }()
-	row := e.row(t)
-	if e.expired(row) {
-		return reelvault.Transfer{}, errExpired()
-	}
-	if err = fits(row, offset); err != nil {
-		return row, err
-	}
 	// What has come is kept whether its sender is still there or not.
 	ctx = context.WithoutCancel(ctx)
 	err = e.receive(ctx, t)

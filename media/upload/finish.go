@@ -147,7 +147,7 @@ func (e *Engine) giveUp(ctx context.Context, fileID, why string) error {
 
 // abort gives a file up that nobody works on.
 func (e *Engine) abort(ctx context.Context, fileID, why string) error {
-	t, err := e.acquire(fileID, nil)
+	t, err := e.acquire(fileID, nil, anyRow)
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func (e *Engine) ended(ctx context.Context, row reelvault.Transfer) bool {
 
 // finish completes a file that nobody works on.
 func (e *Engine) finish(ctx context.Context, fileID string) error {
-	t, err := e.acquire(fileID, nil)
+	t, err := e.acquire(fileID, nil, anyRow)
 	if err != nil {
 		return err
 	}

@@ -121,3 +121,27 @@ func TestSaves(t *testing.T) {
 		t.Errorf("a slow file was noted %d times in 10 s, want every 2 s", n)
 	}
 }
+
+// A request that goes on at another place than the file does takes nothing, and
+// refuses no good one.
+func TestStrayRefusesNobody(t *testing.T) {
+	r := newRig(t)
+	row := r.begin(t, "x", 1)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			_, err := r.Append(ctx, row.FileID, 9, bodyOf(nil))
+			wantKind(t, "a stray request", err, reelvault.Conflict)
+		}
+	}()
+	for range 500 {
+		if _, err := r.Append(ctx, row.FileID, 0, bodyOf(nil)); err != nil {
+			t.Errorf("a good request: %v", err)
+			break
+		}
+	}
+	stop()
+	<-ended
+}

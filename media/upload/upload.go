@@ -238,8 +238,9 @@ func (w *writer) interrupt(cause error) {
 	w.body.Interrupt()
 }
 
-// acquire makes the caller the one that works on a file. It calls release.
-func (e *Engine) acquire(fileID string, body media.Body) (*transfer, error) {
+// acquire makes the caller the one that works on a file, which takes nothing
+// unless its row is what they want: others may. The caller calls release.
+func (e *Engine) acquire(fileID string, body media.Body, wants func(row reelvault.Transfer) error) (*transfer, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := e.open[fileID]
@@ -251,9 +252,15 @@ func (e *Engine) acquire(fileID string, body media.Body) (*transfer, error) {
 	case t.writer != nil:
 		return nil, reelvault.Errorf(reelvault.Conflict, "another request sends this file")
 	}
+	if err := wants(t.row); err != nil {
+		return nil, err
+	}
 	e.hold(t, body)
 	return t, nil
 }
+
+// anyRow is what acquire is given by whoever works on a file as it is.
+func anyRow(reelvault.Transfer) error { return nil }
 
 // hold makes the caller the one that works on t. The caller holds e.mu.
 func (e *Engine) hold(t *transfer, body media.Body) {
