@@ -1,6 +1,7 @@
 package recorder_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -371,5 +372,27 @@ func TestCallOverload(t *testing.T) {
 		if len(gaps(track, reelvault.GapOverload)) == 0 {
 			t.Errorf("%s: gaps %+v, want one of cause overload", track.ParticipantID, track.Gaps)
 		}
+	}
+}
+
+// A ledger that is dead is asked again now and then, not for each frame, and a
+// recording opens once it is back.
+func TestLedgerIsDead(t *testing.T) {
+	sent := voice{stream: caller, to: 10 * time.Second}.packets()
+	all, _ := bubble(t, func(r *rig) {
+		asked := 0
+		r.ledger.onCreate = func() { asked++ }
+		r.ledger.setFailure(errors.New("locked"))
+		p := r.dial(reelvault.PCMU, sent)
+		p.until(5 * time.Second)
+		if asked < 2 || asked > 6 {
+			t.Errorf("the ledger was asked %d times in 5 s, want once a second", asked)
+		}
+		r.ledger.setFailure(nil)
+		p.until(10 * time.Second)
+		p.capture.Close(nil)
+	})
+	if len(all) != 1 || len(all[0].Files) != 1 {
+		t.Fatalf("got %+v, want one recording with a file", all)
 	}
 }

@@ -76,6 +76,7 @@ type capture struct {
 	tracks   []*track
 	reels    []*reel // of a browser one, and the first of a call that of its two sides
 	opened   bool
+	tryAgain time.Time     // not before this instant is opening tried again
 	since    time.Time     // what arrived before is not taken, whoever hands it on now
 	first    bool          // no file has begun yet
 	ended    bool          // finish has run
@@ -317,9 +318,13 @@ func (c *capture) open() bool {
 	if c.opened {
 		return true
 	}
+	if time.Now().Before(c.tryAgain) && !c.recording.isOpen() {
+		return false // each frame that waits would wait out the ledger
+	}
 	ctx, cancel := c.opening()
 	defer cancel()
 	if err := c.recording.open(ctx, c.timeline.Start()); err != nil {
+		c.tryAgain = time.Now().Add(retryFile)
 		c.recorder.config.Log.Error("open recording", "recording", c.recording.id, "err", err)
 		return false
 	}
