@@ -34,6 +34,9 @@ func (c *call) change(req *sip.Request, tx sip.ServerTransaction) {
 	}
 	if err := tx.Respond(res); err != nil {
 		c.log.Debug("answer SIP request", "method", req.Method, "err", err)
+		if acked != nil {
+			c.forget(acked)
+		}
 		return
 	}
 	req.SetBody(nil) // which need not wait for the ACK
