@@ -136,6 +136,30 @@ func TestManyPeople(t *testing.T) {
 	}
 }
 
+// Where no more people fit into a call, a line that none is left for is
+// refused: no two lines are mixed up as one party's.
+func TestNobodyLeftForLine(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.call(testmedia.CallSpec{Network: "tcp"})
+	for n := range 2 {
+		var xml strings.Builder
+		for i := range 100 {
+			fmt.Fprintf(&xml, "<participant participant_id='m%d-%d'><nameID aor='sip:%d@%d.example'/></participant>", n, i, i, n)
+		}
+		request(t, c, "UPDATE", content{"application/rs-metadata", meta("<datamode>complete</datamode>" + xml.String() + "<stream stream_id='s'/>")}, 200)
+	}
+	var lines, people strings.Builder
+	for n := 1; n <= 5; n++ {
+		fmt.Fprintf(&lines, "m=audio %d RTP/AVP 0\r\na=label:%d\r\n", 9000+2*n, n)
+		people.WriteString(party(fmt.Sprintf("new%d", n), fmt.Sprintf("sip:new%d@example.org", n), n))
+	}
+	request(t, c, "UPDATE", content{"application/rs-metadata", meta("<datamode>complete</datamode>" + people.String())}, 200)
+	answered := mlines(request(t, c, "INVITE", content{"application/sdp", offer(lines.String())}, 200))
+	if open := 5 - strings.Count(answered, "m=audio 0 "); open != r.sink.heard() || open < 2 {
+		t.Errorf("%d parties are recorded on the lines %s", r.sink.heard(), answered)
+	}
+}
+
 // Parties that change places keep their tracks, and who leaves gives theirs up.
 func TestPartiesChangePlaces(t *testing.T) {
 	r := newRig(t, nil)

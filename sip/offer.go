@@ -146,7 +146,7 @@ func (c *call) negotiate(offer sdp.Offer, seats map[int]media.Party) ([]sdp.Answ
 	}
 	for i := range offer.Lines {
 		line := &offer.Lines[i]
-		if !line.Usable() {
+		if !line.Usable() || seats[i] == (media.Party{}) {
 			if l := c.legs[i]; l != nil {
 				l.stream.Close()
 			}

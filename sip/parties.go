@@ -166,7 +166,7 @@ func (c *cast) add(calling bool) int {
 
 // seat gives each line its party; no two lines have the same. A line with
 // several voices is the mix. One that nobody is known of gets somebody who
-// stands for whoever it is.
+// stands for whoever it is, or none where no more people fit into the call.
 func (c *cast) seat(voices []voice, heard [][]int) []media.Party {
 	seats := make([]media.Party, len(voices))
 	taken := map[int]bool{}
@@ -184,9 +184,10 @@ func (c *cast) seat(voices []voice, heard [][]int) []media.Party {
 			mixed = true
 			seats[i] = media.Party{Channel: media.Mixed}
 		default:
-			at := c.standIn(voices[i].line, taken)
-			taken[at] = true
-			seats[i] = c.sit(voices[i].line, at)
+			if at := c.standIn(voices[i].line, taken); at >= 0 {
+				taken[at] = true
+				seats[i] = c.sit(voices[i].line, at)
+			}
 		}
 	}
 	return seats
@@ -202,7 +203,7 @@ func (c *cast) sit(line, who int) media.Party {
 }
 
 // standIn gives who was on the line before, or the caller if nobody hears
-// them yet, or somebody new.
+// them yet, or somebody new, or -1 where nobody fits in.
 func (c *cast) standIn(line int, taken map[int]bool) int {
 	if before, ok := c.lines[line]; ok && !taken[before] {
 		return before
@@ -213,6 +214,9 @@ func (c *cast) standIn(line int, taken map[int]bool) int {
 		}
 	}
 	at := c.add(len(c.people) == 0)
+	if taken[at] {
+		return -1
+	}
 	c.people[at].vague = true
 	return at
 }

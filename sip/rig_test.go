@@ -217,6 +217,7 @@ func (c *capture) AddTrack(f media.Format, _ func()) (media.Track, error) {
 	defer c.sink.mu.Unlock()
 	for _, t := range c.tracks {
 		if t.format.Party == f.Party && t.format.Codec == f.Codec {
+			t.closed = false
 			return t, nil
 		}
 	}
@@ -290,6 +291,19 @@ func (s *sink) gone() string {
 		}
 	}
 	return strings.Join(all, ", ")
+}
+
+// heard counts the parties whose tracks in the last capture are open.
+func (s *sink) heard() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := map[media.Party]bool{}
+	for _, t := range s.captures[len(s.captures)-1].tracks {
+		if !t.closed {
+			open[t.format.Party] = true
+		}
+	}
+	return len(open)
 }
 
 // counts gives the packets of each track of the last capture.
