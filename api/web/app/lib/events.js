@@ -1,7 +1,7 @@
 // Server-sent events by fetch: EventSource can send no Authorization header,
 // and does not say why it was refused.
 
-import { onNetwork, retryAfter } from './network.js';
+import { onNetwork, onNotice, retryAfter } from './network.js';
 
 // A connection that was silent for so long is taken for dead, in ms. The server
 // sends a comment more often.
@@ -28,6 +28,7 @@ export function events({ url, headers = async () => ({}), since = '', heard, sta
     let timer = setTimeout(end, silence);
     over.signal.addEventListener('abort', end);
     const offNetwork = onNetwork(end); // what came by another network comes no more
+    const offNotice = onNotice(end);
     try {
       const init = { signal: mine.signal, cache: 'no-store', headers: { Accept: 'text/event-stream', ...(await headers(refused)) } };
       if (last) init.headers['Last-Event-ID'] = last;
@@ -52,6 +53,7 @@ export function events({ url, headers = async () => ({}), since = '', heard, sta
     } finally {
       clearTimeout(timer);
       offNetwork();
+      offNotice();
       over.signal.removeEventListener('abort', end);
       mine.abort(); // ends a body that is no more read
     }

@@ -1,3 +1,18 @@
+// What was noticed of the network without the browser's word.
+const noticed = new EventTarget();
+
+// notice tells that the network broke or became another one: browsers may take a
+// change for none when it is over as soon as they learn of it.
+export function notice() {
+  noticed.dispatchEvent(new Event('change'));
+}
+
+// onNotice calls changed after each notice. It gives a function that ends that.
+export function onNotice(changed) {
+  noticed.addEventListener('change', changed);
+  return () => noticed.removeEventListener('change', changed);
+}
+
 // onNetwork calls changed when the browser is back in a network, or in another
 // one, which only browsers on phones tell. It gives a function that ends that.
 export function onNetwork(changed) {

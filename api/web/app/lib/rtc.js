@@ -1,5 +1,5 @@
 import { Problem, problemOf } from './api.js';
-import { onNetwork } from './network.js';
+import { notice, onNetwork } from './network.js';
 import { fragment, iceServers, restarted } from './sdpfrag.js';
 
 // Candidates found within this time travel in one request.
@@ -37,6 +37,7 @@ export class Connection {
     this.wait = shortestWait;
     this.again = 0; // the timer of the next restart
     this.renewing = false;
+    this.told = false; // by the browser, of another network
     this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.pc.addEventListener('icecandidate', (e) => this.#trickle(e.candidate));
     this.pc.addEventListener('connectionstatechange', () => this.#changed());
@@ -151,6 +152,7 @@ export class Connection {
     if (this.state !== 'connected' && this.state !== 'reconnecting') return;
     this.restarts = 0;
     this.wait = shortestWait;
+    this.told = true;
     this.#enter('reconnecting');
     this.#restart();
   }
@@ -198,6 +200,8 @@ export class Connection {
     const answer = await this.#patch(fragment(this.pc.localDescription.sdp, [], false), '*');
     if (!answer) return;
     this.etag = answer.headers.get('ETag') ?? this.etag;
+    if (!this.told) notice(); // the server knows the connection, so its path broke
+    this.told = false;
     const sdp = restarted(this.pc.currentRemoteDescription.sdp, await answer.text());
     await this.pc.setRemoteDescription({ type: 'answer', sdp });
     this.restarts++;
