@@ -130,7 +130,7 @@ func (r reader) view(a reelvault.Activity) activityView {
 		Seq: a.Seq, ID: a.ID, SessionID: a.SessionID, At: stamp(a.At), Type: string(a.Type), Actor: string(a.Actor),
 		Participant: a.ParticipantID, FileID: a.FileID,
 	}
-	ours := a.Type.Own() || a.Type == reelvault.ActivityJoined || a.Type == reelvault.ActivitySessionEnded
+	ours := a.Type.Own() || a.Type == reelvault.ActivityJoined && !hearsay(a) || a.Type == reelvault.ActivitySessionEnded
 	if r.content || ours {
 		v.Data = json.RawMessage(a.Data)
 	}

@@ -172,6 +172,17 @@ func TestComingAndGoingIsNotForged(t *testing.T) {
 	}
 	wantList(t, "another system", coming(w.a.Token), []string{"Joined ", "Left Left", "Joined Joined"})
 	wantList(t, "the call", coming(tickets[1]), []string{"Joined "})
+
+	if code, _ := w.say(t, w.a.Token, `{"type":"Joined","participant":"guest-1","data":{"said":"x"}}`); code != 201 {
+		t.Fatal(code)
+	}
+	scoped, _ := w.token(t, w.a, reelvault.ScopeSessionsRead)
+	stream := open(t, w.listen(t)+"/api/v1/events?after=0&types=Joined", scoped)
+	for range 3 {
+		if a, ok := stream.next(t); !ok || a.Data["said"] != nil {
+			t.Errorf("without content:read: got %+v", a)
+		}
+	}
 }
 
 // Participants are shown what belongs to the call, and others what their

@@ -240,6 +240,13 @@ func (s *streams) take(tenant, owner string) (done func(), err error) {
 	}), nil
 }
 
+// has says whether an owner has a stream.
+func (s *streams) has(owner string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.of[owner] > 0
+}
+
 // lessen takes one off a count, and forgets it at none.
 func lessen(counts map[string]int, key string) {
 	if counts[key]--; counts[key] == 0 {

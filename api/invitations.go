@@ -187,12 +187,18 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
+// used says whether something goes on that was opened with an invitation.
+func (s *Server) used(invitation string) bool {
+	return s.streams.has(invitation) || len(s.opened.keysWhere(func(o opener) bool { return o.owner == invitation })) > 0
+}
+
 // prolongInvitation keeps an invitation good for another ticket of somebody
-// who is in the call: nobody is cut off in the middle of it. The token that
+// who is in the call by it: nobody is cut off in the middle of it. The token that
 // made it bounds it all the same.
 func (s *Server) prolongInvitation(ctx context.Context, i reelvault.Credential) (reelvault.Credential, error) {
 	until := s.now().Add(callTicketLife)
-	if !i.ExpiresAt.Before(until) || !s.Feed.here(person{place{i.TenantID, i.SessionID}, i.ParticipantID}) {
+	here := s.Feed.here(person{place{i.TenantID, i.SessionID}, i.ParticipantID})
+	if !i.ExpiresAt.Before(until) || !here || !s.used(i.ID) {
 		return i, nil
 	}
 	if i.IssuerID != "" {

@@ -84,10 +84,13 @@ func TestInvitationsOfThoseWhoAreThere(t *testing.T) {
 	_, secret := w.invited(t, `{"participant":"guest-1","lifeSeconds":60}`)
 	s := open(t, url, w.join(t, secret).Ticket.Secret)
 	s.lines.Scan()
+	_, second := w.invited(t, `{"participant":"guest-1","lifeSeconds":60}`)
+	w.join(t, second) // by which nobody is in
 	for range 3 {
 		w.clock.advance(50 * time.Second)
 		w.open(t, "whep", w.join(t, secret).Ticket.Secret)
 	}
+	wantStatus(t, w.tryJoin(second), 401)
 	w.HangUpUninvited(t.Context())
 	if len(w.gateway.hungUp) != 0 {
 		t.Errorf("hung up %v of somebody who is in the call", w.gateway.hungUp)

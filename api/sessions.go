@@ -156,10 +156,13 @@ func (s *Server) endSession(ctx context.Context, c *caller, in *idInput) (*body[
 		if c.credential.Purpose == reelvault.PurposeCall {
 			reason = reelvault.ReasonOperatorLeft // guests' tickets don't end sessions
 		}
-		if _, err = s.Feed.EndSession(ctx, c.TenantID, in.ID, reason); err != nil {
+		ended := false
+		if ended, err = s.end(ctx, c, in.ID, reason); err != nil {
 			return nil, err
 		}
-		s.auditDone(ctx, c, c.target, nil)
+		if ended {
+			s.auditDone(ctx, c, c.target, nil)
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
 	defer cancel()
@@ -173,6 +176,20 @@ func (s *Server) endSession(ctx context.Context, c *caller, in *idInput) (*body[
 		return nil, err
 	}
 	return answer(s.viewSession(session)), nil
+}
+
+// end closes a session, and says whether it was this that did: somebody else
+// may have meanwhile.
+func (s *Server) end(ctx context.Context, c *caller, id string, reason reelvault.TerminationReason) (bool, error) {
+	_, err := s.Feed.EndSession(ctx, c.TenantID, id, reason)
+	if reelvault.KindOf(err) != reelvault.Conflict {
+		return err == nil, err
+	}
+	now, failed := s.session(ctx, c, id)
+	if failed == nil && now.Status == reelvault.StatusClosed {
+		return false, nil
+	}
+	return false, err
 }
 
 // session gives a session of the caller's tenant.

@@ -158,3 +158,21 @@ func TestEndSession(t *testing.T) {
 	end.path = "/api/v1/sessions/" + banned + "/end"
 	wantStatus(t, w.do(end), 409)
 }
+
+// Of two ends at a time both are told that it has ended, and one is noted.
+func TestEndTwiceAtATime(t *testing.T) {
+	w := newWorld(t)
+	w.catalog.ends = func() {
+		_, err := w.catalog.MoveSession(t.Context(), w.a.ID, w.a.Session, reelvault.StatusClosed, reelvault.ReasonGuestLeft, w.clock.Now())
+		must(t, err)
+	}
+	before := w.lastEvent(t, w.a.ID)
+	got := w.do(call{method: "POST", path: "/api/v1/sessions/" + w.a.Session + "/end", bearer: w.a.Token})
+	wantStatus(t, got, 200)
+	if v := decode[struct{ Status, TerminationReason string }](t, got); v.Status != "CLOSED" || v.TerminationReason != "GuestLeft" {
+		t.Errorf("got %+v", v)
+	}
+	if e := w.lastEvent(t, w.a.ID); e.Action != before.Action || e.Target != before.Target {
+		t.Errorf("got audit event %+v of an end that was another's", e)
+	}
+}

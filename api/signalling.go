@@ -183,9 +183,12 @@ func offerError(err error) error {
 
 // takeBack ends a connection whose answer is not given after all.
 func (s *Server) takeBack(ctx context.Context, sessionID, connection string) {
-	if err := s.Gateway.Hangup(context.WithoutCancel(ctx), sessionID, connection); err != nil {
+	err := s.Gateway.Hangup(context.WithoutCancel(ctx), sessionID, connection)
+	if err != nil && reelvault.KindOf(err) != reelvault.NotFound {
 		s.log.WarnContext(ctx, "connection not ended", "request", requestID(ctx), "error", err)
+		return
 	}
+	s.opened.remove(connection)
 }
 
 // patch takes a trickle or ICE restart fragment (RFC 9725, section 4.3).

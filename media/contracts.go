@@ -68,8 +68,9 @@ type Holder interface {
 // does not allow the request is a Conflict that names the state.
 type Control interface {
 	// Pause returns when the pause holds: no packet that arrives from then on
-	// is spooled or forwarded, and what sat in buffers is gone. The clock goes
-	// on; the hole is a gap of cause pause with by and reason.
+	// is spooled, or forwarded to any watcher but one of a call (Unrecorded),
+	// and what sat in buffers is gone. The clock goes on; the hole is a gap of
+	// cause pause with by and reason.
 	Pause(ctx context.Context, tenantID, recordingID, by, reason string) (reelvault.Recording, error)
 
 	// Resume goes on and asks for a keyframe.

@@ -26,7 +26,11 @@ const reasonExpired reelvault.TerminationReason = "ExternalSessionExpired"
 // madeClientID marks the coming of somebody to a session that was made for their
 // call, so that a restart knows which sessions to end. It is kept with them or
 // not at all, and no client may choose an id that begins so.
-const madeClientID = "reelvault:call"
+const madeClientID = ownClientID + "call"
+
+// ownClientID begins the client ids of what this program tells: of somebody's
+// coming and going the call page believes nobody else.
+const ownClientID = "reelvault:"
 
 // maxExternalID is how long an id of another system may be, as in the API.
 const maxExternalID = 200
@@ -194,7 +198,13 @@ func (p *phone) End(ctx context.Context, s sip.Session, cause sip.Cause) error {
 	case cause != sip.CauseBye && cause != sip.CauseCancel:
 		reason = reasonExpired
 	}
-	if _, err = p.feed.EndSession(ctx, s.TenantID, s.ID, reason); err != nil {
+	_, err = p.feed.EndSession(ctx, s.TenantID, s.ID, reason)
+	if reelvault.KindOf(err) == reelvault.Conflict { // somebody ended it meanwhile
+		if now, failed := p.catalog.Session(ctx, s.TenantID, s.ID); failed == nil && !now.Status.Live() {
+			return nil
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("end session of call: %w", err)
 	}
 	return nil
@@ -219,8 +229,10 @@ func (p *phone) part(ctx context.Context, session reelvault.Session) error {
 }
 
 func activityOf(s sip.Session, t reelvault.ActivityType, who reelvault.Participant, at time.Time) reelvault.Activity {
+	id := newID()
 	return reelvault.Activity{
-		ID: newID(), TenantID: s.TenantID, SessionID: s.ID, At: at, Type: t, Actor: who.Role.Actor(), ParticipantID: who.ID,
+		ID: id, TenantID: s.TenantID, SessionID: s.ID, At: at, Type: t, Actor: who.Role.Actor(), ParticipantID: who.ID,
+		ClientID: ownClientID + id,
 	}
 }
 

@@ -115,6 +115,9 @@ func TestRecoverCalls(t *testing.T) {
 	}
 	left := 0
 	for _, a := range as {
+		if a.ClientID != ownClientID+a.ID {
+			t.Errorf("theirs: got the client id %q of %s, want one of ours", a.ClientID, a.Type)
+		}
 		if a.Type == reelvault.ActivityLeft {
 			left++
 		}
