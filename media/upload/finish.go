@@ -37,19 +37,22 @@ type Lost struct {
 	Reason string `json:"reason"`
 }
 
+// errSpool says that a file can't be finished with what the spool has of it.
+var errSpool = errors.New("the spool does not give the whole file")
+
 // complete seals a file of which every byte is here, and tells of it. The
 // caller works on t.
 func (e *Engine) complete(ctx context.Context, t *transfer) error {
 	f, err := e.reopen(t)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errSpool, err)
 	}
 	file, sum, err := seal(t, f)
 	if closed := f.Close(); err == nil && closed != nil {
 		err = fmt.Errorf("close spool file: %w", closed)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errSpool, err)
 	}
 	data, err := json.Marshal(Shared{file.Name, file.Type, file.Bytes, sum, file.RecordingID})
 	if err != nil {
@@ -119,20 +122,16 @@ func (e *Engine) giveUp(ctx context.Context, fileID, why string) error {
 		e.mu.Lock()
 		t := e.open[fileID]
 		var w *writer
-		whole := false
 		if t != nil {
-			w, whole = t.writer, t.row.Whole()
+			w = t.writer
 		}
 		if w != nil {
 			w.interrupt(reelvault.Errorf(reelvault.Conflict, "the file was given up: it %s", why))
 		}
 		e.mu.Unlock()
-		if w == nil && whole { // and Tend will finish it
-			return errWhole()
-		}
 		if w == nil {
 			err := e.abort(ctx, fileID, why)
-			if reelvault.KindOf(err) == reelvault.Conflict {
+			if errors.Is(err, errBusy) && ctx.Err() == nil {
 				continue // somebody was faster
 			}
 			return err
@@ -145,7 +144,8 @@ func (e *Engine) giveUp(ctx context.Context, fileID, why string) error {
 	}
 }
 
-// abort gives a file up that nobody works on.
+// abort gives a file up that nobody works on. One that is whole is finished
+// instead, now or by Tend, unless the spool has lost it.
 func (e *Engine) abort(ctx context.Context, fileID, why string) error {
 	t, err := e.acquire(fileID, nil, anyRow)
 	if err != nil {
@@ -154,6 +154,14 @@ func (e *Engine) abort(ctx context.Context, fileID, why string) error {
 	over := false
 	defer func() { e.release(t, over) }()
 	ctx = context.WithoutCancel(ctx)
+	if t.row.Whole() {
+		err = e.complete(ctx, t)
+		over = err == nil
+		if !errors.Is(err, errSpool) {
+			return errWhole()
+		}
+		e.config.Log.ErrorContext(ctx, "finish shared file that is to be given up", "file", fileID, "err", err)
+	}
 	reason := fmt.Sprintf("%d of %d bytes came before the transfer %s", t.row.Received, t.row.Size, why)
 	data, err := json.Marshal(Lost{t.name, reason})
 	if err != nil {

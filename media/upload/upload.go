@@ -238,6 +238,9 @@ func (w *writer) interrupt(cause error) {
 	w.body.Interrupt()
 }
 
+// errBusy says that somebody works on the file already.
+var errBusy = reelvault.Errorf(reelvault.Conflict, "another request sends this file")
+
 // acquire makes the caller the one that works on a file, which takes nothing
 // unless its row is what they want: others may. The caller calls release.
 func (e *Engine) acquire(fileID string, body media.Body, wants func(row reelvault.Transfer) error) (*transfer, error) {
@@ -250,7 +253,7 @@ func (e *Engine) acquire(fileID string, body media.Body, wants func(row reelvaul
 	case t == nil:
 		return nil, reelvault.Errorf(reelvault.NotFound, "no such file is on its way")
 	case t.writer != nil:
-		return nil, reelvault.Errorf(reelvault.Conflict, "another request sends this file")
+		return nil, errBusy
 	}
 	if err := wants(t.row); err != nil {
 		return nil, err

@@ -379,3 +379,48 @@ func TestCancel(t *testing.T) {
 		t.Errorf("got recording %+v, want it ready", rec)
 	}
 }
+
+// What the catalog says of a cancellation is told, also that it is in conflict.
+func TestCancelIsRefused(t *testing.T) {
+	r := newRig(t)
+	row := r.begin(t, "x", 10)
+	r.ledger.fail("AbortTransfer", reelvault.Errorf(reelvault.Conflict, "the recording is held"))
+	wantKind(t, "what the catalog refuses", r.Cancel(t.Context(), row.FileID), reelvault.Conflict)
+	r.ledger.fail("AbortTransfer", nil)
+	must(t, r.Cancel(t.Context(), row.FileID))
+	wantLost(t, r, row)
+}
+
+// A file of which every byte came is finished rather than cancelled, but can be
+// cancelled if the spool has lost it since.
+func TestCancelWhole(t *testing.T) {
+	tests := map[string]struct {
+		spoil func(path string) error
+		lost  bool
+	}{
+		"there":   {func(string) error { return nil }, false},
+		"short":   {func(path string) error { return os.Truncate(path, 9) }, true},
+		"no more": {os.Remove, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			row := r.begin(t, "x", 10)
+			b := random(10)
+			r.ledger.fail("FinishTransfer", errors.New("locked"))
+			if _, err := r.Append(t.Context(), row.FileID, 0, bodyOf(b)); err == nil {
+				t.Error("the ledger took a file while it was locked")
+			}
+			r.ledger.fail("FinishTransfer", nil)
+			must(t, tt.spoil(filepath.Join(r.dir, row.FileID)))
+			err := r.Cancel(t.Context(), row.FileID)
+			if tt.lost {
+				must(t, err)
+				wantLost(t, r, row)
+				return
+			}
+			wantKind(t, "a whole file", err, reelvault.Conflict)
+			wantWhole(t, r, row, b)
+		})
+	}
+}
