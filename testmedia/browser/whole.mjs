@@ -8,8 +8,9 @@
 //
 // What the guest shares of a screen sounds of HERTZ. The cue "cut" asks for a
 // network that is away for a while and has another address for the guest when it
-// is back: a connection stands on only by an ICE restart. It prints what it does, and in the end a line "facts: JSON" with what only the pages know, all
-// times in ms of the wall clock:
+// is back: a connection stands on only by an ICE restart. It prints what it does,
+// and in the end a line "facts: JSON" with what only the pages know, all times in
+// ms of the wall clock:
 //
 //   together    when both saw each other
 //   reload      [from, to], until the operator was in the call again
