@@ -28,12 +28,7 @@ func (m Metadata) Merge(later Metadata) Metadata {
 	merged.assocs = merged.assocs[max(0, len(merged.assocs)-maxParticipants):]
 	merged.Participants = slices.Clone(m.Participants)
 	for _, p := range later.Participants {
-		i := slices.IndexFunc(merged.Participants, func(o Participant) bool { return p.ID != "" && o.ID == p.ID })
-		if i < 0 {
-			i = slices.IndexFunc(merged.Participants, func(o Participant) bool {
-				return p.Is(o) && (o.ID == "" || !later.names(o.ID)) && !later.bringsStream(p.ID, m)
-			})
-		}
+		i := merged.find(p, later, m)
 		switch {
 		case i >= 0:
 			if p.ID != "" {
@@ -64,6 +59,18 @@ func (m Metadata) Merge(later Metadata) Metadata {
 // names says whether a participant of this id is described.
 func (m Metadata) names(id string) bool {
 	return slices.ContainsFunc(m.Participants, func(p Participant) bool { return p.ID == id })
+}
+
+// find gives the index of the participant whom p of a later message is, given
+// what was known before it, or -1.
+func (m Metadata) find(p Participant, later, before Metadata) int {
+	if i := slices.IndexFunc(m.Participants, func(o Participant) bool { return p.ID != "" && o.ID == p.ID }); i >= 0 {
+		return i
+	}
+	if later.bringsStream(p.ID, before) {
+		return -1
+	}
+	return slices.IndexFunc(m.Participants, func(o Participant) bool { return p.Is(o) && (o.ID == "" || !later.names(o.ID)) })
 }
 
 // bringsStream says whether a participant of this id sends a stream that known
