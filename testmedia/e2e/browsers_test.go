@@ -65,7 +65,7 @@ func TestInsecure(t *testing.T) {
 func TestBrowserPhone(t *testing.T) {
 	port := freePort(t)
 	n := start(t, "--sip-port", port)
-	session := callOf(t, n, "127.0.0.1:"+port)
+	session := callOf(t, n, "127.0.0.1:"+port, testmedia.Talk{For: 10 * time.Second, Reports: true})
 	for _, browser := range []string{"chromium", "firefox"} {
 		t.Run(browser, func(t *testing.T) {
 			runScript(t, []string{"BROWSER=" + browser, "OUT_DIR=" + t.ArtifactDir()}, "phone.mjs", anotherLink(t, n), session)
@@ -75,25 +75,24 @@ func TestBrowserPhone(t *testing.T) {
 
 // callOf has a recording client bring a call of two tones, the caller's of
 // 500 Hz and the callee's of 1500 Hz, and gives the session that became of it.
-func callOf(t *testing.T, n *node.Node, target string) string {
+func callOf(t *testing.T, n *node.Node, target string, talk testmedia.Talk) string {
 	t.Helper()
-	const length = 10 * time.Second
 	ctx := within(t, time.Minute)
 	call, err := testmedia.Call(ctx, testmedia.CallSpec{Target: target, Voices: []testmedia.Voice{
-		{Name: "Caller", Address: "sip:+420123456789@example.com", Law: reelvault.PCMU, Sound: testmedia.Tone(reelvault.PCMU, 500, length)},
-		{Name: "Callee", Address: "sip:desk@example.com", Law: reelvault.PCMU, Sound: testmedia.Tone(reelvault.PCMU, 1500, length)},
+		{Name: "Caller", Address: "sip:+420123456789@example.com", Law: reelvault.PCMU, Sound: testmedia.Tone(reelvault.PCMU, 500, talk.For)},
+		{Name: "Callee", Address: "sip:desk@example.com", Law: reelvault.PCMU, Sound: testmedia.Tone(reelvault.PCMU, 1500, talk.For)},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := call.Talk(ctx, testmedia.Talk{For: length, Reports: true}); err != nil {
+	if _, err := call.Talk(ctx, talk); err != nil {
 		t.Fatal(err)
 	}
 	if err := call.Bye(ctx); err != nil {
 		t.Fatal(err)
 	}
 	var list struct{ Items []node.Session }
-	if err := n.JSON(ctx, http.MethodGet, "/api/v1/sessions", nil, &list); err != nil {
+	if err := n.JSON(ctx, http.MethodGet, "/api/v1/sessions?limit=1", nil, &list); err != nil {
 		t.Fatal(err)
 	}
 	if len(list.Items) != 1 {
